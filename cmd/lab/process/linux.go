@@ -1,0 +1,153 @@
+package process
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"aiv.internal/conformance/cmd/lab/state"
+)
+
+// stat is what the lab needs of /proc/PID/stat.
+type stat struct {
+	state   byte
+	started uint64
+}
+
+func readStat(pid int) (stat, error) {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return stat{}, err
+	}
+	return parseStat(string(content))
+}
+
+// parseStat reads a line of proc(5) stat. The second field, the program's name in brackets,
+// may itself hold blanks and brackets: counting starts behind the last bracket.
+func parseStat(line string) (stat, error) {
+	_, rest, found := cutLast(line, ") ")
+	fields := strings.Fields(rest)
+	const startedField = 22 - 3 // stat's fields count from 1, and ours start at the third
+	if !found || len(fields) <= startedField {
+		return stat{}, fmt.Errorf("unexpected stat line %q", line)
+	}
+	started, err := strconv.ParseUint(fields[startedField], 10, 64)
+	return stat{state: fields[0][0], started: started}, err
+}
+
+func cutLast(text, separator string) (before, after string, found bool) {
+	at := strings.LastIndex(text, separator)
+	if at < 0 {
+		return text, "", false
+	}
+	return text[:at], text[at+len(separator):], true
+}
+
+// bootID differs after each boot of the machine: start times count from there.
+func bootID() string {
+	content, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(content))
+}
+
+func (r Record) alive() bool {
+	now, err := readStat(r.PID)
+	return err == nil && now.state != 'Z' && now.started == r.Started && r.Boot == bootID()
+}
+
+// end asks a process to end and kills it when grace is over. It waits by pidfd, because most
+// are not children of this process.
+func end(pid int, grace time.Duration) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for _, step := range []struct {
+		signal unix.Signal
+		wait   time.Duration
+	}{{unix.SIGTERM, grace}, {unix.SIGKILL, 5 * time.Second}} {
+		if step.wait == 0 {
+			continue
+		}
+		if err := unix.PidfdSendSignal(fd, step.signal, nil, 0); errors.Is(err, unix.ESRCH) {
+			return nil
+		}
+		if ended(fd, step.wait) {
+			return nil
+		}
+	}
+	return fmt.Errorf("process %d is still there after SIGKILL", pid)
+}
+
+func ended(fd int, wait time.Duration) bool {
+	deadline := time.Now().Add(wait)
+	for {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return false
+		}
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return err == nil && n > 0
+	}
+}
+
+// KillAll kills every process that carries the mark of this lab, recorded or not: the shims
+// of containers are started by containerd and inherit it. It returns how many there were.
+func (s Supervisor) KillAll() (int, error) {
+	mark := []byte(state.ProcessVariable + "=" + string(s.Dir) + "\x00")
+	killed := 0
+	// A process may start another while we look, so look until nothing is left.
+	for range 10 {
+		found := marked(mark)
+		if len(found) == 0 {
+			return killed, nil
+		}
+		killed += len(found)
+		var failed []error
+		for _, pid := range found {
+			failed = append(failed, end(pid, 0))
+		}
+		if err := errors.Join(failed...); err != nil {
+			return killed, err
+		}
+	}
+	return killed, errors.New("processes of the lab keep starting: is another `lab up` running?")
+}
+
+func marked(mark []byte) []int {
+	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
+	var found []int
+	for _, file := range environments {
+		content, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(content, mark) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err == nil && pid != os.Getpid() {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// Kill ends the processes of those IDs at once.
+func Kill(pids ...int) error {
+	var failed []error
+	for _, pid := range pids {
+		failed = append(failed, end(pid, 0))
+	}
+	return errors.Join(failed...)
+}

@@ -1,0 +1,71 @@
+// Package topology holds the names and addresses that everything in the lab agrees on. They
+// are fixed: one machine runs one lab.
+package topology
+
+// The underlay: the bridge that the nodes hang on and that the control plane listens on.
+const (
+	Bridge     = "lab0"
+	HostIP     = "10.64.0.1"
+	HostCIDR   = "10.64.0.1/24"
+	Underlay   = "10.64.0.0/24"
+	PrefixBits = "/24"
+)
+
+// The cluster's own ranges.
+const (
+	PodCIDR       = "10.65.0.0/16"
+	ServiceCIDR   = "10.66.0.0/16"
+	APIServiceIP  = "10.66.0.1"
+	DNSServiceIP  = "10.66.0.10"
+	ClusterDomain = "cluster.local"
+	APIServer     = "https://10.64.0.1:6443"
+)
+
+// The names in the simulated company's domain.
+const (
+	Domain       = "aiv.internal"
+	RegistryHost = "registry.aiv.internal"
+	RegistryPort = "5000"
+	Registry     = RegistryHost + ":" + RegistryPort
+	// RegistryRepository is the path that the registry's user may push to.
+	RegistryRepository = "ml-platform"
+	RegistryUser       = "jupyterhub"
+	// ConformanceImage holds runner and probe.
+	ConformanceImage = Registry + "/" + RegistryRepository + "/conformance:lab"
+)
+
+// The customer's namespace and what is in it.
+const (
+	Namespace      = "jupyterhub-prod"
+	Quota          = "jupyterhub"
+	LimitRange     = "jupyterhub"
+	ServiceAccount = "conformance-runner"
+	PullSecret     = "registry-pull"
+)
+
+// The storage classes. The provisioners have the customer's names, the driver below is ours
+// and says so in SimulatedAnnotation.
+const (
+	BlockClass          = "ceph-rbd"
+	BlockProvisioner    = "rbd.csi.ceph.com"
+	SharedClass         = "cephfs"
+	SharedProvisioner   = "cephfs.csi.ceph.com"
+	SnapshotClass       = "ceph-rbd"
+	SimulatedAnnotation = "lab.aiv.internal/simulated"
+)
+
+// Node is one worker: a network and a mount namespace with its own containerd and kubelet.
+type Node struct {
+	Name    string
+	IP      string
+	PodCIDR string
+	Zone    string
+}
+
+// Nodes are the lab's workers.
+func Nodes() []Node {
+	return []Node{
+		{Name: "lab-node1", IP: "10.64.0.11", PodCIDR: "10.65.1.0/24", Zone: "zone-a"},
+		{Name: "lab-node2", IP: "10.64.0.12", PodCIDR: "10.65.2.0/24", Zone: "zone-b"},
+	}
+}
