@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"aiv.internal/conformance/framework/answers"
+	"aiv.internal/conformance/framework/check"
+	"aiv.internal/conformance/framework/checklist"
+	"aiv.internal/conformance/framework/derive"
+	"aiv.internal/conformance/framework/launch"
+	"aiv.internal/conformance/framework/redact"
+	"aiv.internal/conformance/framework/report"
+	"aiv.internal/conformance/framework/verdict"
+)
+
+// runOptions are the flags of "run".
+type runOptions struct {
+	target
+	focus, skip []string
+	outputDir   string
+	image       string
+	parallel    int
+	timeout     time.Duration
+	strict      bool
+	readOnly    bool
+	keep        bool
+	noColor     bool
+	verbose     bool
+}
+
+func newRunCommand() *cobra.Command {
+	o := &runOptions{}
+	command := &cobra.Command{
+		Use:   "run",
+		Short: "Run the checks (the default)",
+		Args:  cobra.NoArgs,
+		RunE:  func(command *cobra.Command, _ []string) error { return o.run(command.Context()) },
+	}
+	o.target.bind(command)
+	flags := command.Flags()
+	flags.StringSliceVar(&o.focus, "focus", nil, "only these: topics (gpu), sections (6, 6.1), IDs (6.1.4.1), or a regular expression over titles")
+	flags.StringSliceVar(&o.skip, "skip", nil, "all but these; as --focus")
+	flags.StringVar(&o.outputDir, "output-dir", "conformance-report", "`folder` for "+report.JUnitFile+" and "+report.JSONFile)
+	flags.StringVar(&o.image, "image", "", "`image` that holds the probe (default: runner.image of the answers file)")
+	flags.IntVar(&o.parallel, "parallel", 12, "how many checks run at the same time")
+	flags.DurationVar(&o.timeout, "timeout", 30*time.Minute, "end the run after this long")
+	flags.BoolVar(&o.strict, "strict", false, "take a missing answer for a failure")
+	flags.BoolVar(&o.readOnly, "read-only", false, "create nothing in the cluster; what needs that is left undecided")
+	flags.BoolVar(&o.keep, "keep", false, "leave throwaway objects behind for a look (remove them with: runner cleanup)")
+	flags.BoolVar(&o.noColor, "no-color", false, "no colours")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "show what the workers themselves print")
+	return command
+}
+
+func (o *runOptions) run(ctx context.Context) error {
+	if o.parallel < 1 || o.timeout <= 0 {
+		return fmt.Errorf("--parallel and --timeout must be more than nothing, not %d and %s", o.parallel, o.timeout)
+	}
+	catalogue, file, err := o.load()
+	if err != nil {
+		return err
+	}
+	selected, err := catalogue.Select(o.focus, o.skip)
+	if err != nil {
+		return err
+	}
+	outputDir, err := writableFolder(o.outputDir)
+	if err != nil {
+		return err
+	}
+	if mistakes := check.Mistakes(catalogue, file); len(mistakes) > 0 {
+		return fmt.Errorf("defects of this suite, nothing was run:\n  %s", strings.Join(mistakes, "\n  "))
+	}
+	kubeconfig, forget, err := o.kubeconfigFile()
+	if err != nil {
+		return err
+	}
+	defer forget()
+	config := check.Config{
+		RunID:      newRunID(),
+		Version:    version,
+		Answers:    o.answers,
+		Kubeconfig: kubeconfig,
+		Context:    o.contextName(),
+		Namespace:  o.namespaceName(file),
+		Image:      orElse(o.image, file.Runner.Image),
+		Selected:   selected,
+		ReadOnly:   o.readOnly,
+		Keep:       o.keep,
+		Workers:    o.parallel,
+		Timeout:    o.timeout,
+	}
+	wanted := measured(catalogue, selected)
+	config.Workers = max(1, min(o.parallel, len(wanted)))
+	redactor := redactorFor(file)
+	out := redactor.Writer(os.Stdout)
+	terminal := report.NewTerminal(out, style(o.noColor), catalogue, len(wanted))
+
+	began := time.Now()
+	outcome, err := launch.Run(ctx, config, wanted, terminal)
+	if err != nil {
+		return err
+	}
+	settled, computed := derive.Options{Catalogue: catalogue, Answers: file, Selected: selected, Strict: o.strict, Now: began}.Complete(outcome.Results)
+	terminal.Derived(computed)
+	results := append(settled, computed...)
+	details := report.Run{ID: config.RunID, Version: version, Started: began, Seconds: time.Since(began).Seconds(),
+		Answers: filepath.Base(o.answers), Focus: o.focus, Skip: o.skip, ReadOnly: o.readOnly, Interrupted: outcome.Interrupted}
+	details.ExitCode = exitCode(results, outcome)
+	cluster := report.Cluster{Server: outcome.Run.Server, Kubernetes: outcome.Run.Kubernetes, Namespace: config.Namespace, User: outcome.Run.User}
+	document, err := report.New(catalogue, details, cluster, results, problems(outcome))
+	if err != nil {
+		return err
+	}
+	if err := document.Write(outputDir, redactor); err != nil {
+		return err
+	}
+	if outcome.Broken != nil || o.verbose {
+		fmt.Fprintln(out, outcome.Output)
+	}
+	terminal.Summary(document, []string{filepath.Join(outputDir, report.JUnitFile), filepath.Join(outputDir, report.JSONFile)})
+	if details.ExitCode != verdict.ExitMet {
+		return exitError(details.ExitCode)
+	}
+	return nil
+}
+
+// exitCode lets what happened to the run itself count beside its results.
+func exitCode(results []verdict.Result, outcome launch.Outcome) int {
+	code := verdict.ExitCode(results)
+	switch {
+	case outcome.Aborted:
+		return verdict.ExitAborted
+	case code != verdict.ExitNotMet && (outcome.Broken != nil || outcome.Interrupted):
+		return verdict.ExitUndecided
+	}
+	return code
+}
+
+func problems(outcome launch.Outcome) []string {
+	var out []string
+	if outcome.Broken != nil {
+		out = append(out, outcome.Broken.Error())
+	}
+	if outcome.Interrupted {
+		out = append(out, "the run was interrupted before all checks had ended")
+	}
+	return out
+}
+
+// measured lists the selected items that have a check, in the checklist's order.
+func measured(catalogue *checklist.Catalogue, selected map[string]bool) []string {
+	var ids []string
+	for _, item := range catalogue.Items() {
+		if selected[item.ID] && (item.Kind == checklist.Probe || item.Kind == checklist.Attest) {
+			ids = append(ids, item.ID)
+		}
+	}
+	return ids
+}
+
+// redactorFor knows every secret that the answers file refers to and that can be read
+// here; what only the workers can read, they redact.
+func redactorFor(file *answers.File) *redact.Redactor {
+	redactor := redact.New()
+	for _, value := range file.LocalSecrets() {
+		redactor.Add(value)
+	}
+	return redactor
+}
+
+func writableFolder(folder string) (string, error) {
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", fmt.Errorf("--output-dir: %w", err)
+	}
+	trial, err := os.CreateTemp(folder, ".writable-*")
+	if err != nil {
+		return "", fmt.Errorf("--output-dir is not writable: %w", err)
+	}
+	trial.Close()
+	return folder, os.Remove(trial.Name())
+}
+
+func style(noColor bool) report.Style {
+	terminal := term.IsTerminal(int(os.Stdout.Fd()))
+	width := 0
+	if terminal {
+		width, _, _ = term.GetSize(int(os.Stdout.Fd()))
+	}
+	gitlab := os.Getenv("GITLAB_CI") != ""
+	_, quiet := os.LookupEnv("NO_COLOR")
+	return report.Style{Color: (terminal || gitlab) && !noColor && !quiet, Live: terminal && !gitlab, Sections: gitlab, Width: width}
+}
+
+// newRunID returns a name that Kubernetes takes as a label and as part of a name.
+func newRunID() string {
+	var random [3]byte
+	rand.Read(random[:])
+	return time.Now().UTC().Format("20060102-150405") + "-" + hex.EncodeToString(random[:])
+}
+
+func orElse(value, fallback string) string {
+	if value == "" {
+		return fallback
+	}
+	return value
+}

@@ -1,0 +1,112 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"aiv.internal/conformance/framework/answers"
+	"aiv.internal/conformance/framework/checklist"
+	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/verdict"
+)
+
+// linkTimeout bounds the look at an attestation's link.
+const linkTimeout = 15 * time.Second
+
+// requireAnswer ends the check as not answered where the answers file leaves out what the
+// item is compared with, or what else its check needs.
+func requireAnswer(item checklist.Item) {
+	var missing []string
+	for _, key := range append([]string{item.Answer}, item.Needs...) {
+		if key == "" {
+			continue
+		}
+		if _, set := session.answers.At(key); !set {
+			missing = append(missing, key)
+		}
+	}
+	if len(missing) > 0 {
+		notAnswered("set " + strings.Join(missing, ", ") + " in the answers file")
+	}
+}
+
+// requireWritten holds a measured item to its written part, where it has one.
+func requireWritten(ctx context.Context, item checklist.Item) {
+	if item.Written == "" {
+		return
+	}
+	value, set := session.answers.At(item.Written)
+	if !set {
+		notAnswered(fmt.Sprintf("measured and as it should be, but the written part is missing: set %s in the answers file", item.Written))
+	}
+	if f := examine(ctx, item.Written, value); f != nil {
+		end(f, 1)
+	}
+}
+
+// attest ends the item as attested, or as failed if the attestation is stale or its link
+// is dead. An answer that holds no attestation of its own is vouched for by the file.
+func attest(ctx context.Context, item checklist.Item, path string) {
+	value, _ := session.answers.At(path)
+	if f := examine(ctx, path, value); f != nil {
+		end(f, 2)
+	}
+	current.edit(func() { current.verdict = verdict.Attested })
+}
+
+// examine holds one attestation against the calendar and asks whether its link answers.
+func examine(ctx context.Context, path string, value any) *finding.Finding {
+	attester, ok := value.(answers.Attester)
+	if !ok {
+		return finding.NotDecided("an attestation at "+path, fmt.Sprintf("a %T", value),
+			"a defect of this suite: the item's answer cannot be vouched for", "report it")
+	}
+	a, now := attester.Vouched(), time.Now()
+	if missing := a.Missing(); len(missing) > 0 {
+		notAnswered("the attestation is incomplete: set " + path + "." + strings.Join(missing, ", "+path+"."))
+	}
+	Evidence("attested by", a.By)
+	Evidence("attested on", a.On.String())
+	Evidence("evidence", a.Evidence)
+	if a.On.After(now) {
+		return finding.Failed("an attestation of today or earlier at "+path, "it is dated "+a.On.String(), "a slip of the pen", "correct "+path+".on")
+	}
+	if until := a.Expires(); !now.Before(until) {
+		return finding.Failed("a current attestation at "+path, fmt.Sprintf("attested by %s on %s; stale since %s", a.By, a.On, until.Format(time.DateOnly)),
+			"its validUntil has passed, or it has none and is older than 180 days",
+			"have it confirmed again, and set "+path+".on and "+path+".validUntil")
+	}
+	if link, ok := a.Link(); ok {
+		return examineLink(ctx, path, link.String())
+	}
+	return nil
+}
+
+// examineLink asks whether a link answers.
+func examineLink(ctx context.Context, path, link string) *finding.Finding {
+	Step("ask whether %s answers", link)
+	ctx, cancel := context.WithTimeout(ctx, linkTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
+	if err != nil {
+		return finding.Failed("a link at "+path+".evidence", link, "it is no URL: "+err.Error(), "correct "+path+".evidence")
+	}
+	request.Header.Set("User-Agent", userAgent(current.item.ID))
+	response, err := linkClient().Do(request)
+	if err != nil {
+		return finding.Failed("the evidence at "+link+" answers", err.Error(),
+			"the document moved, its host is down, or the runner cannot reach it", "open the link from where the runner stands; correct "+path+".evidence").Because(err)
+	}
+	defer response.Body.Close()
+	io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10))
+	if response.StatusCode >= http.StatusBadRequest {
+		return finding.Failed("the evidence at "+link+" answers", response.Status, "the document moved, its host has trouble, or it asks for a login that the runner does not have",
+			"open the link; give one that answers without a login, or the document's name, at "+path+".evidence")
+	}
+	Evidence("link", response.Status)
+	return nil
+}

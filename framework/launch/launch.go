@@ -1,0 +1,228 @@
+// Package launch runs the suites: it starts Ginkgo's own command line in a child process,
+// which starts the parallel workers, hands out the checks and handles interrupts. The
+// launcher collects results as they come, passes signals on, and accounts for every check
+// that was asked for, whatever became of the processes that should have run it.
+package launch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"aiv.internal/conformance/framework/check"
+	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/progress"
+	"aiv.internal/conformance/framework/verdict"
+)
+
+// Grace periods after the run's own timeout, or after a signal: Ginkgo gives cleanup this
+// long, and the launcher gives Ginkgo a little more before it ends the processes.
+const (
+	ginkgoGrace   = 45 * time.Second
+	launcherGrace = 90 * time.Second
+)
+
+// Observer is told what happens while it happens; its methods are called one at a time.
+type Observer interface {
+	Began(run progress.Run)
+	Started(id string)
+	Ended(result verdict.Result)
+	Interrupted(signal os.Signal)
+}
+
+// Outcome is everything that a run left.
+type Outcome struct {
+	Run     progress.Run
+	Results []verdict.Result
+	// Interrupted is set when a signal ended the run early, Aborted on a second one.
+	Interrupted, Aborted bool
+	// Output is what Ginkgo and the workers printed; shown only where something broke.
+	Output string
+	// Broken says what went wrong with the processes themselves, nil if nothing did.
+	Broken error
+}
+
+// Run runs the selected checks with config.Workers processes and returns when all of them
+// have ended and cleaned up. Every ID in config.Selected that wanted lists has a result.
+func Run(ctx context.Context, config check.Config, wanted []string, observer Observer) (Outcome, error) {
+	var outcome Outcome
+	folder, err := os.MkdirTemp("", "conformance-")
+	if err != nil {
+		return outcome, fmt.Errorf("make a folder for the workers: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	suite, err := linkSuite(folder)
+	if err != nil {
+		return outcome, err
+	}
+	config.Socket = filepath.Join(folder, "progress")
+	listener, err := progress.Listen(config.Socket)
+	if err != nil {
+		return outcome, err
+	}
+	encoded, err := config.Encode()
+	if err != nil {
+		listener.Close()
+		return outcome, err
+	}
+	output := &tail{limit: 256 << 10}
+	command := exec.Command(suite.program, ginkgoArguments(config, suite.path)...)
+	command.Env = append(os.Environ(), check.ConfigVariable+"="+encoded, roleVariable+"="+ginkgoRole)
+	command.Stdout, command.Stderr = output, output
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := command.Start(); err != nil {
+		listener.Close()
+		return outcome, fmt.Errorf("start the workers: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		err := command.Wait()
+		listener.Close()
+		ended <- err
+	}()
+	stop := relay(ctx, command.Process.Pid, &outcome, observer)
+	seen := collect(listener, &outcome, observer)
+	waited := <-ended
+	stop()
+	outcome.Output = output.String()
+	outcome.account(wanted, seen, waited)
+	return outcome, nil
+}
+
+type suite struct{ program, path string }
+
+// linkSuite makes a link to this program that Ginkgo takes for a compiled suite.
+func linkSuite(folder string) (suite, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return suite{}, fmt.Errorf("find this program's own file: %w", err)
+	}
+	path := filepath.Join(folder, suiteName)
+	if err := os.Symlink(program, path); err != nil {
+		return suite{}, fmt.Errorf("link the suite: %w", err)
+	}
+	return suite{program: program, path: path}, nil
+}
+
+func ginkgoArguments(config check.Config, suite string) []string {
+	return []string{
+		"run",
+		"--procs=" + strconv.Itoa(max(config.Workers, 1)),
+		"--timeout=" + config.Timeout.String(),
+		"--grace-period=" + ginkgoGrace.String(),
+		"--no-color", "--succinct", "--silence-skips",
+		"--output-interceptor-mode=none",
+		"--keep-going",
+		suite,
+	}
+}
+
+// collect reads events until every worker's connection has ended.
+func collect(listener *progress.Listener, outcome *Outcome, observer Observer) map[string]bool {
+	seen := map[string]bool{}
+	for event := range listener.Events() {
+		switch {
+		case event.Run != nil:
+			outcome.Run = *event.Run
+			observer.Began(*event.Run)
+		case event.Started != "":
+			observer.Started(event.Started)
+		case event.Result != nil:
+			seen[event.Result.ID] = true
+			outcome.Results = append(outcome.Results, *event.Result)
+			observer.Ended(*event.Result)
+		case event.Problem != "":
+			outcome.Broken = errors.Join(outcome.Broken, errors.New(event.Problem))
+		}
+	}
+	return seen
+}
+
+// account gives every wanted item that has no result one that says so: a check that was
+// asked for and did not run is undecided, never left out.
+func (o *Outcome) account(wanted []string, seen map[string]bool, waited error) {
+	missing := 0
+	for _, id := range wanted {
+		if seen[id] {
+			continue
+		}
+		missing++
+		reason := "the processes that run the checks ended before it"
+		if o.Interrupted {
+			reason = "the run was interrupted before it"
+		}
+		o.Results = append(o.Results, verdict.Result{ID: id, Verdict: verdict.Undecided,
+			Finding: finding.NotDecided("the check runs", reason, "", "run it again")})
+	}
+	var exit *exec.ExitError
+	if waited != nil && !errors.As(waited, &exit) {
+		o.Broken = errors.Join(o.Broken, waited)
+	}
+	if missing > 0 && !o.Interrupted {
+		o.Broken = errors.Join(o.Broken, fmt.Errorf("%d checks did not run: Ginkgo ended with %v", missing, waited))
+	}
+}
+
+// relay passes signals, and the end of ctx, to every process of the run: Ginkgo's command
+// line and each worker. The first signal lets checks clean up, the second only reports.
+func relay(ctx context.Context, group int, outcome *Outcome, observer Observer) (stop func()) {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done, finished := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(finished)
+		var kill <-chan time.Time
+		cancelled := ctx.Done()
+		interrupt := func(s os.Signal) {
+			if outcome.Interrupted {
+				outcome.Aborted = true
+			}
+			outcome.Interrupted = true
+			observer.Interrupted(s)
+			syscall.Kill(-group, syscall.SIGTERM)
+			kill = time.After(launcherGrace)
+		}
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-signals:
+				interrupt(s)
+			case <-cancelled:
+				cancelled = nil
+				interrupt(os.Interrupt)
+			case <-kill:
+				syscall.Kill(-group, syscall.SIGKILL)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+		<-finished
+	}
+}
+
+// tail keeps the last bytes that were written to it.
+type tail struct {
+	buffer bytes.Buffer
+	limit  int
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.buffer.Write(p)
+	if extra := t.buffer.Len() - t.limit; extra > 0 {
+		t.buffer.Next(extra)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return t.buffer.String() }
