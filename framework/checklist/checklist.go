@@ -78,7 +78,7 @@ func (s Section) Name() string { return name(s.ID, s.Title) }
 
 func name(id, title string) string { return id + " " + title }
 
-// Catalogue is the whole checklist. It is not changed after it was loaded.
+// Catalogue is the whole checklist.
 type Catalogue struct {
 	Sections []Section
 	places   map[string]place
@@ -158,27 +158,17 @@ func (c *Catalogue) SubsectionOf(id string) (Subsection, bool) {
 	return Subsection{}, false
 }
 
-// With returns a catalogue that also holds items, appended to the subsection: the customer's own
-// checks come from the answers file. Of each item only ID, Title, Kind, Topics and Answer are
-// read, the rest follows from its place.
-func (c *Catalogue) With(subsectionID string, items []Item) *Catalogue {
-	sections := slices.Clone(c.Sections)
-	for s := range sections {
-		sections[s].Subsections = slices.Clone(sections[s].Subsections)
-		for u := range sections[s].Subsections {
-			subsection := &sections[s].Subsections[u]
-			if subsection.ID != subsectionID {
-				continue
-			}
-			subsection.Items = slices.Clone(subsection.Items)
-			for _, item := range items {
-				item.Section, item.Subsection = sections[s].ID, subsection.ID
-				item.Topics = union(subsection.Topics, item.Topics)
-				subsection.Items = append(subsection.Items, item)
-			}
-		}
+// AddCustom appends the customer's own checks, which come from the answers file, to subsection
+// N.2. Of each item ID, Title, Kind and Topics are read; the rest follows from its place.
+func (c *Catalogue) AddCustom(items ...Item) {
+	last := &c.Sections[len(c.Sections)-1]
+	own := &last.Subsections[len(last.Subsections)-1]
+	for _, item := range items {
+		item.Section, item.Subsection = last.ID, own.ID
+		item.Topics = union(own.Topics, item.Topics)
+		own.Items = append(own.Items, item)
 	}
-	return newCatalogue(sections)
+	*c = *newCatalogue(c.Sections)
 }
 
 // union returns a followed by what only b has.

@@ -1,0 +1,39 @@
+package answers
+
+import corev1 "k8s.io/api/core/v1"
+
+// Runner is how the runner itself works in this environment.
+type Runner struct {
+	// Image that holds the runner and its probe, as the cluster's nodes pull it.
+	Image string `yaml:"image" example:"artifactory.aiv.internal/ml-platform/conformance:v1"`
+	// Pull secrets in the namespace that throwaway pods use for that image.
+	PullSecrets []string `yaml:"pullSecrets" example:"registry-pull"`
+	// Labels of the nodes on which throwaway pods may run; any node if left out.
+	NodeSelector map[string]string `yaml:"nodeSelector"`
+	// Tolerations of throwaway pods.
+	Tolerations []corev1.Toleration `yaml:"tolerations"`
+	// The company's proxies, for the runner and for its pods.
+	Proxies Proxies `yaml:"proxies"`
+	// Domain of the company's own names, in which the name of JupyterHub lies.
+	CompanyDomain string `yaml:"companyDomain" form:"dnsname" example:"aiv.internal"`
+	// Days that certificates, secrets and tokens must still be valid; 30 if left out.
+	MinDaysLeft *int `yaml:"minDaysLeft" example:"30"`
+}
+
+// Proxies are the company's proxies.
+type Proxies struct {
+	// Proxy for http:// addresses.
+	HTTP string `yaml:"http" form:"url" example:"http://proxy.aiv.internal:3128"`
+	// Proxy for https:// addresses.
+	HTTPS string `yaml:"https" form:"url" example:"http://proxy.aiv.internal:3128"`
+	// Names and networks that are reached without a proxy.
+	No []string `yaml:"no" example:".aiv.internal"`
+}
+
+// DaysLeft returns the days that something must still be valid.
+func (r Runner) DaysLeft() int {
+	if r.MinDaysLeft == nil {
+		return 30
+	}
+	return *r.MinDaysLeft
+}
