@@ -1,0 +1,14 @@
+package command
+
+import (
+	"github.com/spf13/cobra"
+
+	"aiv.internal/conformance/cmd/lab/csi"
+)
+
+// newServe holds the servers that `lab up` starts in the background.
+func newServe() *cobra.Command {
+	command := &cobra.Command{Use: "serve", Short: "Run one server of the lab in the foreground", Hidden: true}
+	command.AddCommand(csi.NewCommand())
+	return command
+}

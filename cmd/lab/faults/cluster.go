@@ -1,0 +1,3 @@
+package faults
+
+func clusterFaults() []Fault { return nil }

@@ -1,0 +1,89 @@
+package pki
+
+import (
+	"fmt"
+
+	"aiv.internal/conformance/cmd/lab/state"
+	"aiv.internal/conformance/cmd/lab/topology"
+)
+
+// Names of the files below .lab/pki, without .crt and .key.
+const (
+	CompanyCA         = "ca"
+	ClusterCA         = "cluster-ca"
+	ServiceAccountKey = "service-account"
+	APIServer         = "kube-apiserver"
+	KubeletClient     = "kube-apiserver-kubelet-client"
+	Admin             = "admin"
+	ControllerManager = "kube-controller-manager"
+	Scheduler         = "kube-scheduler"
+	Proxy             = "kube-proxy"
+	Registry          = "registry"
+)
+
+// Kubelet is the name of a node's certificate, which serves and identifies the node.
+func Kubelet(node string) string { return "kubelet-" + node }
+
+// Create makes both authorities and everything they sign, afresh.
+func Create(dir state.Dir) error {
+	company, err := NewAuthority("AIV Lab CA (simulated)")
+	if err != nil {
+		return err
+	}
+	cluster, err := NewAuthority("lab cluster CA")
+	if err != nil {
+		return err
+	}
+	signing, err := SigningKey()
+	if err != nil {
+		return err
+	}
+	for name, pair := range map[string]Pair{CompanyCA: company.Pair, ClusterCA: cluster.Pair, ServiceAccountKey: signing} {
+		if err := pair.Write(dir.PKI(name)); err != nil {
+			return err
+		}
+	}
+	if err := issueAll(dir, cluster, clusterRequests()); err != nil {
+		return err
+	}
+	return issueAll(dir, company, map[string]Request{
+		Registry: {CommonName: topology.RegistryHost, Hosts: []string{topology.RegistryHost, topology.HostIP, "127.0.0.1"}},
+	})
+}
+
+func issueAll(dir state.Dir, authority *Authority, requests map[string]Request) error {
+	for name, request := range requests {
+		pair, err := authority.Issue(request)
+		if err != nil {
+			return err
+		}
+		if err := pair.Write(dir.PKI(name)); err != nil {
+			return fmt.Errorf("write the certificate %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// clusterRequests are the identities of the cluster's own parts, as the Kubernetes
+// documentation "PKI certificates and requirements" names them.
+func clusterRequests() map[string]Request {
+	requests := map[string]Request{
+		APIServer: {CommonName: "kube-apiserver", Hosts: []string{
+			"kubernetes", "kubernetes.default", "kubernetes.default.svc",
+			"kubernetes.default.svc." + topology.ClusterDomain, "localhost",
+			topology.APIServiceIP, topology.HostIP, "127.0.0.1",
+		}},
+		KubeletClient:     {CommonName: "kube-apiserver-kubelet-client", Organization: []string{"system:masters"}},
+		Admin:             {CommonName: "lab-admin", Organization: []string{"system:masters"}},
+		ControllerManager: {CommonName: "system:kube-controller-manager"},
+		Scheduler:         {CommonName: "system:kube-scheduler"},
+		Proxy:             {CommonName: "system:kube-proxy"},
+	}
+	for _, node := range topology.Nodes() {
+		requests[Kubelet(node.Name)] = Request{
+			CommonName: "system:node:" + node.Name, Organization: []string{"system:nodes"},
+			Hosts: []string{node.Name, node.IP},
+		}
+	}
+	return requests
+}
