@@ -1,0 +1,94 @@
+package throwaway
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/utils/ptr"
+
+	"aiv.internal/conformance/framework/kubeerr"
+)
+
+// Kit makes throwaway objects for one item and has them removed after its check.
+type Kit struct {
+	run     *Run
+	item    string
+	cleanup func(func(context.Context) error)
+}
+
+// Kit returns the kit of one checklist item. cleanup registers a function that runs when the
+// item's check is over, however it ended, last registered first: Ginkgo's DeferCleanup.
+func (r *Run) Kit(item string, cleanup func(func(context.Context) error)) *Kit {
+	return &Kit{run: r, item: item, cleanup: cleanup}
+}
+
+// Run returns the run that the kit belongs to.
+func (k *Kit) Run() *Run { return k.run }
+
+// Namespace returns the namespace in which the kit creates its objects.
+func (k *Kit) Namespace() string { return k.run.settings.Namespace }
+
+// Labels returns the labels that every object of the kit carries.
+func (k *Kit) Labels() map[string]string {
+	return map[string]string{LabelManagedBy: ManagedBy, LabelRun: k.run.settings.RunID, LabelItem: k.item}
+}
+
+// Secret creates a secret and returns its name.
+func (k *Kit) Secret(ctx context.Context, name string, kind corev1.SecretType, data map[string][]byte) (string, error) {
+	secret := &corev1.Secret{ObjectMeta: k.meta(name, nil), Type: kind, Data: data, Immutable: ptr.To(true)}
+	secrets := k.run.client.Kube.CoreV1().Secrets(k.Namespace())
+	if err := k.run.mayCreate("secret " + secret.Name); err != nil {
+		return "", err
+	}
+	k.deleteAfter("secret", secret.Name, secrets.Delete)
+	if _, err := secrets.Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+		return "", kubeerr.FromAPI(err, "create the throwaway secret "+secret.Name)
+	}
+	return secret.Name, nil
+}
+
+// meta returns the metadata of a new object. Names end in random characters, so that an item
+// that is checked twice does not meet its first objects on their way out.
+func (k *Kit) meta(name string, labels map[string]string) metav1.ObjectMeta {
+	all := k.Labels()
+	for key, value := range labels {
+		if _, ours := all[key]; !ours {
+			all[key] = value
+		}
+	}
+	parts := []string{"cf", strings.ToLower(strings.ReplaceAll(k.item, ".", "-"))}
+	if name != "" {
+		parts = append(parts, name)
+	}
+	return metav1.ObjectMeta{
+		Name:            strings.Join(append(parts, utilrand.String(5)), "-"),
+		Namespace:       k.Namespace(),
+		Labels:          all,
+		OwnerReferences: k.run.owner(),
+	}
+}
+
+// deleteAfter registers the deletion of an object before it is created: a create whose
+// answer is lost leaves an object as well.
+func (k *Kit) deleteAfter(kind, name string, remove func(context.Context, string, metav1.DeleteOptions) error) {
+	if k.run.settings.Keep {
+		return
+	}
+	k.cleanup(func(ctx context.Context) error {
+		ctx, cancel := limited(ctx)
+		defer cancel()
+		return deleted(remove(ctx, name, metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)}), kind, name)
+	})
+}
+
+// deleted words the error of a deletion; an object that is gone already is none.
+func deleted(err error, kind, name string) error {
+	if err == nil || kubeerr.ReasonOf(err) == kubeerr.NotFound {
+		return nil
+	}
+	return kubeerr.FromAPI(err, fmt.Sprintf("delete the throwaway %s %s", kind, name))
+}

@@ -1,0 +1,117 @@
+package throwaway
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// podDoctor watches over one wait for a pod: it lets symptoms wear out their grace, and
+// looks at events when a pod has not got on for a while.
+type podDoctor struct {
+	client Client
+	began  time.Time
+	// look is when to read events next; told is what they said last.
+	look time.Time
+	told *symptom
+	// pull is the last telling error of an image pull.
+	pull          *symptom
+	status, event patience
+}
+
+func newPodDoctor(client Client, now time.Time) *podDoctor {
+	return &podDoctor{client: client, began: now, look: now.Add(nextLook(0))}
+}
+
+// examine returns the symptom that ends the wait, or after what time to look again.
+func (d *podDoctor) examine(ctx context.Context, pod *corev1.Pod, now time.Time) (*symptom, time.Duration) {
+	if running(pod) || terminated(pod) != nil {
+		return nil, 0
+	}
+	s := d.remember(podSymptom(pod))
+	if s != nil && s.cause == ImagePull && d.told == nil {
+		d.look = now // "back-off" alone: the events know why
+	}
+	if age := now.Sub(d.began); !now.Before(d.look) {
+		d.told, d.look = d.lookAtEvents(ctx, pod, age), now.Add(nextLook(age))
+	}
+	statusWorn, statusLeft := d.status.worn(s, now)
+	eventWorn, eventLeft := d.event.worn(d.told, now)
+	scaling := d.told != nil && d.told.cause == Unschedulable // an autoscaler is at work
+	switch {
+	case statusWorn && !scaling:
+		return s, 0
+	case eventWorn:
+		return d.told, 0
+	}
+	return nil, soonest(statusLeft, eventLeft, d.look.Sub(now))
+}
+
+// remember puts the last telling pull error in the place of a mere "back-off".
+func (d *podDoctor) remember(s *symptom) *symptom {
+	switch {
+	case s == nil || !isPull(s.cause):
+	case s.cause != ImagePull:
+		d.pull = s
+	case d.pull != nil:
+		return d.pull
+	}
+	return s
+}
+
+// lookAtEvents reads the pod's events and, for a pod that waits for its claims, theirs.
+func (d *podDoctor) lookAtEvents(ctx context.Context, pod *corev1.Pod, age time.Duration) *symptom {
+	if s := podEventSymptom(eventsOf(ctx, d.client, pod.Namespace, "Pod", pod.Name, pod.UID)); s != nil {
+		return s
+	}
+	if pod.Spec.NodeName != "" {
+		return nil
+	}
+	for _, claim := range claimsOf(pod) {
+		s := claimEventSymptom(eventsOf(ctx, d.client, pod.Namespace, "PersistentVolumeClaim", claim, ""), age)
+		if s != nil && s.cause != WaitingForConsumer {
+			return s
+		}
+	}
+	return nil
+}
+
+// allEvents returns the events of a pod and its claims.
+func allEvents(ctx context.Context, client Client, pod *corev1.Pod) []corev1.Event {
+	var events []corev1.Event
+	for _, claim := range claimsOf(pod) {
+		events = append(events, eventsOf(ctx, client, pod.Namespace, "PersistentVolumeClaim", claim, "")...)
+	}
+	return append(events, eventsOf(ctx, client, pod.Namespace, "Pod", pod.Name, pod.UID)...)
+}
+
+func claimsOf(pod *corev1.Pod) []string {
+	var names []string
+	for _, volume := range pod.Spec.Volumes {
+		if volume.PersistentVolumeClaim != nil {
+			names = append(names, volume.PersistentVolumeClaim.ClaimName)
+		}
+	}
+	return names
+}
+
+// isPull says whether a cause is about getting the image.
+func isPull(cause Cause) bool {
+	switch cause {
+	case ImageNotFound, ImageUnauthorized, ImageUntrusted, ImageHostUnknown, ImageCorrupt, ImagePlatform, RegistryDown, ImagePull:
+		return true
+	}
+	return false
+}
+
+// soonest returns the shortest of the times that are set.
+func soonest(times ...time.Duration) time.Duration {
+	least := time.Duration(0)
+	for _, t := range times {
+		if t > 0 && (least == 0 || t < least) {
+			least = t
+		}
+	}
+	return least
+}

@@ -1,0 +1,86 @@
+package throwaway
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"aiv.internal/conformance/framework/kubeerr"
+)
+
+// SweepOptions says which runs' remains to remove besides those whose Lease has expired.
+type SweepOptions struct {
+	// RunID removes this run only, expired or not.
+	RunID string
+	// All removes every run, running ones too.
+	All bool
+}
+
+// Sweep removes what killed runs left in the namespace: runs whose Lease has expired, and
+// objects with our label whose run has no Lease. It returns "run: kind/name" for each object
+// that it found, and waits until all are gone.
+func Sweep(ctx context.Context, client Client, namespace string, options SweepOptions) ([]string, error) {
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	runs := []string{options.RunID}
+	if options.RunID == "" {
+		var err error
+		if runs, err = abandoned(ctx, client, namespace, options.All); err != nil {
+			return nil, err
+		}
+	}
+	var removed []string
+	for _, run := range runs {
+		names, err := remove(ctx, client, namespace, run)
+		for _, name := range names {
+			removed = append(removed, run+": "+name)
+		}
+		if err != nil {
+			return removed, err
+		}
+	}
+	return removed, nil
+}
+
+// abandoned returns the IDs of runs to remove. Objects are listed before Leases: a run that
+// begins meanwhile then has its Lease in the second list, and is left alone.
+func abandoned(ctx context.Context, client Client, namespace string, all bool) ([]string, error) {
+	remove := map[string]bool{}
+	for _, kind := range kinds {
+		if kind == leases {
+			continue
+		}
+		left, err := list(ctx, client, kind, namespace, LabelManagedBy+"="+ManagedBy+","+LabelRun)
+		if err != nil {
+			return nil, err
+		}
+		for _, object := range left.objects {
+			remove[object.Labels[LabelRun]] = true
+		}
+	}
+	held, err := client.Kube.CoordinationV1().Leases(namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: LabelManagedBy + "=" + ManagedBy + "," + LabelRun})
+	if err != nil {
+		return nil, kubeerr.FromAPI(err, fmt.Sprintf("look for the Leases of runs in %s", namespace))
+	}
+	for _, lease := range held.Items {
+		remove[lease.Labels[LabelRun]] = all || expired(lease, time.Now())
+	}
+	maps.DeleteFunc(remove, func(_ string, abandoned bool) bool { return !abandoned })
+	return slices.Sorted(maps.Keys(remove)), nil
+}
+
+func expired(lease coordinationv1.Lease, now time.Time) bool {
+	since := lease.CreationTimestamp.Time
+	if lease.Spec.RenewTime != nil {
+		since = lease.Spec.RenewTime.Time
+	}
+	age := time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)) * time.Second
+	return now.After(since.Add(age))
+}
