@@ -13,3 +13,13 @@ var Catalogue []byte
 //
 //go:embed checklist.md
 var Checklist []byte
+
+// AnswersSchema is the JSON Schema of the answers file, written by framework/answers/gen.
+//
+//go:embed answers.schema.json
+var AnswersSchema []byte
+
+// AnswersExample is an answers file that is filled in completely.
+//
+//go:embed answers.example.yaml
+var AnswersExample []byte

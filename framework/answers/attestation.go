@@ -90,13 +90,13 @@ func (c Contact) String() string {
 // Waiver says that an item need not be met for a while.
 type Waiver struct {
 	// ID of the item, such as 6.2.3.
-	ID string `yaml:"id" example:"6.3.1"`
+	ID string `yaml:"id" example:"6.3.1" jsonschema:"required"`
 	// Why it need not be met.
-	Reason string `yaml:"reason" example:"snapshots come with the storage upgrade in January"`
+	Reason string `yaml:"reason" example:"snapshots come with the storage upgrade in January" jsonschema:"required"`
 	// Who decided so.
-	ApprovedBy string `yaml:"approvedBy" example:"Jane Doe, AIV IT Manager"`
+	ApprovedBy string `yaml:"approvedBy" example:"Jane Doe, AIV IT Manager" jsonschema:"required"`
 	// Last day on which the waiver counts.
-	Expires Date `yaml:"expires" example:"2027-01-31"`
+	Expires Date `yaml:"expires" example:"2027-01-31" jsonschema:"required"`
 }
 
 // Active reports whether the waiver still counts.

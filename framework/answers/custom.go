@@ -5,9 +5,9 @@ import "net/http"
 // Custom is a check of the customer's own. It holds exactly one of object, http, target and image.
 type Custom struct {
 	// Short name, which with N.2. before it is the item's ID: small letters, digits and hyphens.
-	ID string `yaml:"id" form:"slug" example:"proxy-answers"`
+	ID string `yaml:"id" form:"slug" example:"proxy-answers" jsonschema:"required"`
 	// What the check proves, in one line.
-	Title string `yaml:"title" example:"The proxy answers"`
+	Title string `yaml:"title" example:"The proxy answers" jsonschema:"required"`
 	// Must it be met before deployment? Yes if left out.
 	Required *bool `yaml:"required" example:"true"`
 	// A Kubernetes object and what must hold for it.
@@ -31,9 +31,9 @@ func (c Custom) IsRequired() bool { return c.Required == nil || *c.Required }
 // ObjectCheck reads Kubernetes objects and evaluates an expression for each.
 type ObjectCheck struct {
 	// API version, such as v1 or apps/v1.
-	APIVersion string `yaml:"apiVersion" example:"v1"`
+	APIVersion string `yaml:"apiVersion" example:"v1" jsonschema:"required"`
 	// Kind of the object.
-	Kind string `yaml:"kind" example:"ConfigMap"`
+	Kind string `yaml:"kind" example:"ConfigMap" jsonschema:"required"`
 	// Namespace of the object; JupyterHub's if left out, none for objects of the cluster.
 	Namespace string `yaml:"namespace" form:"dnslabel" example:"jupyterhub-prod"`
 	// Name of the object; or else a label selector.
@@ -41,13 +41,13 @@ type ObjectCheck struct {
 	// Labels that select objects, of which there must be at least one.
 	LabelSelector string `yaml:"labelSelector" form:"selector" example:"app=company-settings"`
 	// CEL expression that must be true for every object, which it calls object.
-	Expect string `yaml:"expect" example:"has(object.data.region)"`
+	Expect string `yaml:"expect" example:"has(object.data.region)" jsonschema:"required"`
 }
 
 // HTTPCheck asks a server.
 type HTTPCheck struct {
 	// Address to ask.
-	URL string `yaml:"url" form:"url" example:"https://intranet.aiv.internal/health"`
+	URL string `yaml:"url" form:"url" example:"https://intranet.aiv.internal/health" jsonschema:"required"`
 	// HTTP method; GET if left out.
 	Method Method `yaml:"method" example:"GET"`
 	// Headers of the request; a secret one is a reference.
@@ -109,7 +109,7 @@ type TargetCheck struct {
 // ImageCheck runs a program in a throwaway pod.
 type ImageCheck struct {
 	// Image to run.
-	Image string `yaml:"image" example:"artifactory.aiv.internal/ml-platform/license-check:v1"`
+	Image string `yaml:"image" example:"artifactory.aiv.internal/ml-platform/license-check:v1" jsonschema:"required"`
 	// Program to run; the image's own if left out.
 	Command []string `yaml:"command" form:"argument" example:"/check"`
 	// Arguments of the program.

@@ -80,5 +80,12 @@ func clean(line string) string {
 // cut returns the line up to a column, with the rest hidden.
 func cut(line string, column int) string {
 	runes := []rune(line)
-	return clean(string(runes[:min(max(column-1, 0), len(runes))])) + hidden
+	start := clean(string(runes[:min(max(column-1, 0), len(runes))]))
+	switch {
+	case strings.HasSuffix(start, hidden):
+		return start
+	case start == "" || strings.HasSuffix(start, " ") || strings.HasSuffix(start, "["):
+		return start + hidden
+	}
+	return start + ": " + hidden
 }

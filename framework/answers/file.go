@@ -21,9 +21,9 @@ const (
 // is "not answered".
 type File struct {
 	// The version of this file's format.
-	APIVersion string `yaml:"apiVersion"`
+	APIVersion string `yaml:"apiVersion" jsonschema:"required"`
 	// Always Answers.
-	Kind string `yaml:"kind"`
+	Kind string `yaml:"kind" jsonschema:"required"`
 	// How the runner itself works in this environment. It belongs to no item of the checklist.
 	Runner Runner `yaml:"runner"`
 

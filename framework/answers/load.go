@@ -57,7 +57,7 @@ func (d *decoder) syntax(err error) {
 		return
 	}
 	at := problem.GetToken().Position
-	e := d.places.problem(position{at.Line, at.Column}, "is no valid YAML: "+problem.GetMessage())
+	e := d.places.problem(position{at.Line, at.Column}, "this is no valid YAML: "+problem.GetMessage())
 	if !keyInLine.MatchString(e.Source) {
 		// A line that belongs to something unfinished may be part of a credential.
 		e.Source = hidden

@@ -100,7 +100,7 @@ const canary = "hunter2CANARY"
 
 func TestErrors(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
-		"unknown key":              {"cluster:\n  versoin: " + canary, `answers.yaml:4:3: unknown key "versoin" below cluster; did you mean "version"?` + "\n    4 |   versoin[hidden]\n      |   ^"},
+		"unknown key":              {"cluster:\n  versoin: " + canary, `answers.yaml:4:3: unknown key "versoin" below cluster; did you mean "version"?` + "\n    4 |   versoin: [hidden]\n      |   ^"},
 		"unknown section":          {"clutser: {}", `3:1: unknown key "clutser"; did you mean "cluster"?`},
 		"list for mapping":         {"cluster: [1]", "cluster: a list stands where keys and values are expected"},
 		"text for number":          {"cluster: {cpuNodes: six}", `cluster.cpuNodes: the text "six" stands where a whole number is expected`},

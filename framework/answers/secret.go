@@ -22,9 +22,9 @@ type Secret struct {
 // KubernetesSecret names one key of a Kubernetes Secret.
 type KubernetesSecret struct {
 	// Name of the Secret.
-	Name string `yaml:"name" form:"dnsname" example:"jupyterhub-credentials"`
+	Name string `yaml:"name" form:"dnsname" example:"jupyterhub-credentials" jsonschema:"required"`
 	// Key in the Secret's data.
-	Key string `yaml:"key" example:"registry-password"`
+	Key string `yaml:"key" example:"registry-password" jsonschema:"required"`
 	// Namespace of the Secret; JupyterHub's if left out.
 	Namespace string `yaml:"namespace" form:"dnslabel" example:"jupyterhub-prod"`
 }
