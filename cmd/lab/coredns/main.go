@@ -22,10 +22,11 @@ import (
 	_ "github.com/coredns/coredns/plugin/template"
 )
 
-// directives is the order in which the plugins see a query: CoreDNS's own order, shortened.
+// directives is the order in which the plugins see a query: CoreDNS's own, shortened, but
+// with template behind the plugins that know names, so that it can answer for the rest.
 var directives = []string{
 	"reload", "health", "ready", "prometheus", "errors", "log", "cache", "rewrite",
-	"loadbalance", "template", "hosts", "kubernetes", "file", "forward",
+	"loadbalance", "hosts", "kubernetes", "file", "template", "forward",
 }
 
 func main() {
