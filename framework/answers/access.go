@@ -3,7 +3,7 @@ package answers
 // Cluster is section 1.1.
 type Cluster struct {
 	// Kubernetes version; 1.33 stands for every 1.33.x.
-	Version Version `yaml:"version" example:"1.36"`
+	Version string `yaml:"version" form:"version" example:"1.36"`
 	// Number of nodes without GPUs.
 	CPUNodes *int `yaml:"cpuNodes" example:"6"`
 	// Number of nodes with GPUs; 0 if there are none.

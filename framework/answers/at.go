@@ -93,8 +93,8 @@ func (f *File) Contact(key string) Contact {
 // NamedContact is a contact that the checklist asks for.
 type NamedContact struct {
 	// Path is its key: "cluster.contact".
-	Path    string
-	Contact Contact
+	Path string
+	Contact
 }
 
 // Contacts returns all contacts that the checklist asks for, answered or not, in its order.
@@ -111,8 +111,8 @@ func (f *File) Contacts() []NamedContact {
 // NamedSecret is a reference to a credential.
 type NamedSecret struct {
 	// Path is its key: "registry.password".
-	Path   string
-	Secret Secret
+	Path string
+	Secret
 }
 
 // Secrets returns all references that are answered, those in lists and headers included.

@@ -234,6 +234,10 @@ func (d *decoder) integer(node ast.Node, target reflect.Value, path string) {
 
 func (d *decoder) text(node ast.Node, target reflect.Value, path, form string) {
 	text, ok := textOf(node)
+	if number := numberText(node); form == "version" && number != "" {
+		// YAML takes 1.30 for a number, but not 1.30.2.
+		text, ok = number, true
+	}
 	if !ok {
 		d.fail(node, "%s: %s stands where a text is expected%s", path, describe(node), quoting(node))
 		return

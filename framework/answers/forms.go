@@ -28,6 +28,7 @@ var forms = map[string]func(string) error{
 	"repository": matching(`^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$`, "path without a slash at either end"),
 	"taint":      matching(`^[A-Za-z0-9./_-]+(=[A-Za-z0-9._-]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$`, "taint; it is written key=value:NoSchedule"),
 	"cron":       matching(`^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|@every \S+|\S+( \S+){4})$`, "schedule of five fields (minute hour day month weekday) or @daily"),
+	"version":    matching(`^v?\d+\.\d+(\.\d+)?([-+].*)?$`, "version; it is written 1.33 or 1.33.4"),
 	"mail":       checkMail,
 	"ip":         checkIP,
 	"dnslabel":   validated(validation.IsDNS1123Label, "name of small letters, digits and hyphens"),

@@ -97,7 +97,7 @@ func (d *decoder) ids(f *File) {
 		}
 		seen[c.ID] = true
 	}
-	catalogue.AddCustom(f.CustomItems()...)
+	catalogue = catalogue.With("N.2", f.CustomItems())
 	waived := map[string]bool{}
 	for i, w := range f.Waivers {
 		path := fmt.Sprintf("waivers[%d].id", i)

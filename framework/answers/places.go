@@ -78,6 +78,15 @@ func textOf(node ast.Node) (string, bool) {
 	return "", false
 }
 
+// numberText returns a number as it is written, "" if the node is none.
+func numberText(node ast.Node) string {
+	switch node.(type) {
+	case *ast.IntegerNode, *ast.FloatNode:
+		return node.GetToken().Value
+	}
+	return ""
+}
+
 // describe names what stands in the file, without what may be long.
 func describe(node ast.Node) string {
 	switch n := node.(type) {

@@ -18,19 +18,6 @@ type scalar interface {
 	parse(text string) error
 }
 
-// Version is a version of Kubernetes: 1.33, 1.33.4 or v1.33.4.
-type Version string
-
-var versionForm = regexp.MustCompile(`^v?\d+\.\d+(\.\d+)?([-+].*)?$`)
-
-func (v *Version) parse(text string) error {
-	if !versionForm.MatchString(text) {
-		return fmt.Errorf("%q is no version; it is written 1.33 or 1.33.4", text)
-	}
-	*v = Version(text)
-	return nil
-}
-
 // Date is a day, 2026-11-23, in the zone of the runner.
 type Date struct{ time.Time }
 

@@ -63,7 +63,7 @@ func TestExampleIsCompleteAndValid(t *testing.T) {
 		}
 	}
 	for _, contact := range f.Contacts() {
-		if !contact.Contact.Reachable() {
+		if !contact.Reachable() {
 			t.Errorf("the example does not say how to reach %s", contact.Path)
 		}
 	}

@@ -78,13 +78,13 @@ type S3 struct {
 // StorageQuotas is section 6.2.
 type StorageQuotas struct {
 	// Storage of each user.
-	PerUser Quantity `yaml:"perUser" example:"10Gi"`
+	PerUser *Quantity `yaml:"perUser" example:"10Gi"`
 	// Storage shared by all users.
-	Shared Quantity `yaml:"shared" example:"500Gi"`
+	Shared *Quantity `yaml:"shared" example:"500Gi"`
 	// Storage that the namespace's quota allows in all, where there is such a quota; a claim over it must be refused.
-	NamespaceTotal Quantity `yaml:"namespaceTotal" example:"10Ti"`
+	NamespaceTotal *Quantity `yaml:"namespaceTotal" example:"10Ti"`
 	// Largest claim that the namespace's limit range allows, where there is one; a larger claim must be refused.
-	MaxClaim Quantity `yaml:"maxClaim" example:"1Ti"`
+	MaxClaim *Quantity `yaml:"maxClaim" example:"1Ti"`
 	// Who vouches that the expansion process is documented.
 	Expansion Attestation `yaml:"expansion"`
 	// Whom to call about quotas.

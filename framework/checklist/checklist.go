@@ -78,7 +78,7 @@ func (s Section) Name() string { return name(s.ID, s.Title) }
 
 func name(id, title string) string { return id + " " + title }
 
-// Catalogue is the whole checklist.
+// Catalogue is the whole checklist. It is not changed after it was loaded.
 type Catalogue struct {
 	Sections []Section
 	places   map[string]place
@@ -158,17 +158,31 @@ func (c *Catalogue) SubsectionOf(id string) (Subsection, bool) {
 	return Subsection{}, false
 }
 
-// AddCustom appends the customer's own checks, which come from the answers file, to subsection
-// N.2. Of each item ID, Title, Kind and Topics are read; the rest follows from its place.
-func (c *Catalogue) AddCustom(items ...Item) {
-	last := &c.Sections[len(c.Sections)-1]
-	own := &last.Subsections[len(last.Subsections)-1]
-	for _, item := range items {
-		item.Section, item.Subsection = last.ID, own.ID
-		item.Topics = union(own.Topics, item.Topics)
-		own.Items = append(own.Items, item)
+// With returns a catalogue that also holds items, appended to the subsection: the customer's own
+// checks come from the answers file. Of each item ID, Title, Kind and Topics are read; the rest
+// follows from its place. The catalogue itself stays as it is.
+func (c *Catalogue) With(subsectionID string, items []Item) *Catalogue {
+	sections := slices.Clone(c.Sections)
+	for s := range sections {
+		subsections := slices.Clone(sections[s].Subsections)
+		for u := range subsections {
+			if subsections[u].ID == subsectionID {
+				subsections[u] = subsections[u].with(sections[s].ID, items)
+			}
+		}
+		sections[s].Subsections = subsections
 	}
-	*c = *newCatalogue(c.Sections)
+	return newCatalogue(sections)
+}
+
+func (s Subsection) with(section string, items []Item) Subsection {
+	s.Items = slices.Clone(s.Items)
+	for _, item := range items {
+		item.Section, item.Subsection = section, s.ID
+		item.Topics = union(s.Topics, item.Topics)
+		s.Items = append(s.Items, item)
+	}
+	return s
 }
 
 // union returns a followed by what only b has.

@@ -63,8 +63,6 @@ func mapped(t reflect.Type) *jsonschema.Schema {
 	}
 	number := &jsonschema.Schema{Type: "number", Minimum: "0"}
 	switch t {
-	case reflect.TypeFor[answers.Version]():
-		return either(text(`^v?\d+\.\d+(\.\d+)?([-+].*)?$`), number)
 	case reflect.TypeFor[answers.Date]():
 		return &jsonschema.Schema{Type: "string", Format: "date"}
 	case reflect.TypeFor[answers.Time]():
@@ -122,6 +120,10 @@ func refine(schema *jsonschema.Schema) {
 		property, known := definition.Properties.Get(key)
 		if !known {
 			return
+		}
+		if field.Tag.Get("form") == "version" {
+			property.AnyOf = either(&jsonschema.Schema{Type: "string", Pattern: `^v?\d+\.\d+(\.\d+)?([-+].*)?$`}, &jsonschema.Schema{Type: "number"}).AnyOf
+			property.Type, property.Examples = "", []any{field.Tag.Get("example")}
 		}
 		if format := field.Tag.Get("form"); format == "guid" {
 			property.Format = "uuid"
