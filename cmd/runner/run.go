@@ -173,8 +173,10 @@ func measured(catalogue *checklist.Catalogue, selected map[string]bool) []string
 // here; what only the workers can read, they redact.
 func redactorFor(file *answers.File) *redact.Redactor {
 	redactor := redact.New()
-	for _, value := range file.LocalSecrets() {
-		redactor.Add(value)
+	for _, reference := range file.Secrets() {
+		if value, err := reference.Resolve(context.Background(), nil); err == nil {
+			redactor.Add(value)
+		}
 	}
 	return redactor
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/kubernetes"
 
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
@@ -37,27 +36,6 @@ func newVersionCommand() *cobra.Command {
 			fmt.Printf("runner %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		},
 	}
-}
-
-func newImagesCommand() *cobra.Command {
-	var t target
-	command := &cobra.Command{
-		Use:   "images",
-		Short: "List the images that a run pulls, for mirroring and allow-lists",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, file, err := t.load()
-			if err != nil {
-				return err
-			}
-			for _, image := range file.Images() {
-				fmt.Println(image)
-			}
-			return nil
-		},
-	}
-	t.bind(command)
-	return command
 }
 
 // cleanupTimeout bounds the removal of what earlier runs left.
@@ -102,7 +80,7 @@ func (t *target) cleanup(ctx context.Context, options throwaway.SweepOptions) er
 		return fmt.Errorf("no cluster to clean up in: %w", err)
 	}
 	config.UserAgent = "conformance/" + version + " (cleanup)"
-	client, err := kubernetes.NewForConfig(config)
+	client, err := throwaway.NewClient(config)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aiv.internal/conformance/framework/answers"
+	"aiv.internal/conformance/framework/check"
 	"aiv.internal/conformance/framework/checklist"
 )
 
@@ -58,11 +59,8 @@ func (t *target) load() (*checklist.Catalogue, *answers.File, error) {
 		return nil, nil, err
 	}
 	t.answers = path
-	return catalogue.With(customSubsection, file.CustomItems()), file, nil
+	return catalogue.With(check.CustomSubsection, file.CustomItems()), file, nil
 }
-
-// customSubsection holds the customer's own checks.
-const customSubsection = "N.2"
 
 func (t *target) contextName() string { return orElse(t.context, os.Getenv(kubeContextVariable)) }
 

@@ -112,17 +112,19 @@ func Throwaways() *throwaway.Kit {
 }
 
 func targetFor(id string) (Target, error) {
+	client, err := clientFor(id)
+	if err != nil {
+		return Target{}, err
+	}
+	return Target{Config: session.rest, Client: client.Kube, Dynamic: client.Dynamic, Namespace: session.config.Namespace}, nil
+}
+
+// clientFor makes clients that call themselves by an item. Connections are shared: they
+// hang on the TLS settings, which all items have in common.
+func clientFor(id string) (throwaway.Client, error) {
 	config := rest.CopyConfig(session.rest)
 	config.UserAgent = userAgent(id)
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return Target{}, err
-	}
-	dynamicClient, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return Target{}, err
-	}
-	return Target{Config: config, Client: client, Dynamic: dynamicClient, Namespace: session.config.Namespace}, nil
+	return throwaway.NewClient(config)
 }
 
 func kitFor(id string) (*throwaway.Kit, error) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
+	ginkgotypes "github.com/onsi/ginkgo/v2/types"
 	"github.com/onsi/gomega"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,6 +32,9 @@ const (
 	cleanupTimeout = 60 * time.Second
 )
 
+// CustomSubsection holds the customer's own checks, which come from the answers file.
+const CustomSubsection = "N.2"
+
 // CleanupID stands for the run's own duty to leave nothing behind, in the place of an
 // item's ID.
 const CleanupID = "cleanup"
@@ -47,7 +51,7 @@ func Work() int {
 	ginkgo.SynchronizedBeforeSuite(connect, join)
 	ginkgo.SynchronizedAfterSuite(func() {}, leaveNothing, ginkgo.NodeTimeout(2*cleanupTimeout))
 	ginkgo.ReportAfterEach(func(report ginkgo.SpecReport) {
-		if report.LeafNodeType.Is(ginkgo.NodeTypeIt) && current.item.ID != "" {
+		if report.LeafNodeType.Is(ginkgotypes.NodeTypeIt) && current.item.ID != "" {
 			send(current, report)
 		}
 	})
@@ -77,7 +81,7 @@ func open() (err error) {
 	if session.answers, err = answers.Load(session.config.Answers); err != nil {
 		return err
 	}
-	session.catalogue = session.catalogue.With("N.2", session.answers.CustomItems())
+	session.catalogue = session.catalogue.With(CustomSubsection, session.answers.CustomItems())
 	return nil
 }
 
@@ -117,14 +121,18 @@ func probeEnvironment(ctx context.Context) (facts, progress.Run) {
 	if session.config.ReadOnly {
 		return found, run
 	}
-	begun, err := throwaway.Begin(ctx, target.Client, throwawaySettings())
+	client, err := clientFor("run")
+	if err != nil {
+		found.Unreachable = unreachable(err)
+		return found, run
+	}
+	begun, err := throwaway.Begin(ctx, client, throwawaySettings())
 	if err != nil {
 		found.NoThrowaways = withoutLease(err)
 		return found, run
 	}
 	session.run = begun
-	found.LeaseUID = string(begun.LeaseUID())
-	run.Lease = begun.LeaseName()
+	found.LeaseUID = string(begun.Lease())
 	return found, run
 }
 
@@ -138,9 +146,9 @@ func join(_ ginkgo.SpecContext, text []byte) {
 		gomega.Expect(loadClientConfig()).To(gomega.Succeed())
 	}
 	if session.run == nil && session.facts.LeaseUID != "" {
-		target, err := targetFor("run")
+		client, err := clientFor("run")
 		gomega.Expect(err).NotTo(gomega.HaveOccurred())
-		session.run = throwaway.Join(target.Client, throwawaySettings(), types.UID(session.facts.LeaseUID))
+		session.run = throwaway.Join(client, throwawaySettings(), types.UID(session.facts.LeaseUID))
 	}
 }
 

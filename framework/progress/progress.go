@@ -32,8 +32,6 @@ type Run struct {
 	Kubernetes string `json:"kubernetes,omitempty"`
 	Namespace  string `json:"namespace,omitempty"`
 	User       string `json:"user,omitempty"`
-	// Lease is the object that owns every throwaway of the run.
-	Lease string `json:"lease,omitempty"`
 }
 
 // Sender is a worker's end. It is safe for concurrent use; the nil Sender drops events.

@@ -1,0 +1,102 @@
+//go:build lab
+
+package lab
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"aiv.internal/conformance/framework/verdict"
+)
+
+// fault is one line of `lab faults -o json`.
+type fault struct {
+	Name      string   `json:"name"`
+	Failed    []string `json:"failed"`
+	Undecided []string `json:"undecided"`
+	// May are items that need what is broken, and so may turn as well.
+	May   []string `json:"may"`
+	Words []string `json:"words"`
+}
+
+// TestFaults plants each fault of the lab, and expects the items that it is declared for to
+// find it in the declared words, nobody else to see anything, and silence once it is mended.
+func TestFaults(t *testing.T) {
+	output, err := lab.Command(t.Context(), "faults", "-o", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var faults []fault
+	if err := json.Unmarshal([]byte(output), &faults); err != nil {
+		t.Fatalf("%v in\n%s", err, output)
+	}
+	if len(faults) == 0 {
+		t.Fatal("the lab has no faults")
+	}
+	for _, f := range faults {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Cleanup(func() {
+				if _, err := lab.Command(t.Context(), "mend", f.Name); err != nil {
+					t.Error(err)
+				}
+			})
+			if _, err := lab.Command(t.Context(), "break", f.Name); err != nil {
+				t.Fatal(err)
+			}
+			f.examine(t, run(t))
+			if _, err := lab.Command(t.Context(), "mend", f.Name); err != nil {
+				t.Fatal(err)
+			}
+			concerned := slices.Concat(f.Failed, f.Undecided)
+			for _, item := range run(t, "--focus", strings.Join(concerned, ",")).items {
+				if slices.Contains(concerned, item.ID) && !item.Verdict.Met() {
+					t.Errorf("after mending, %s is %s:\n%s", item.ID, item.Verdict, item.Explanation())
+				}
+			}
+		})
+	}
+}
+
+func (f fault) examine(t *testing.T, o outcome) {
+	t.Helper()
+	for _, expected := range []struct {
+		ids     []string
+		verdict verdict.Verdict
+	}{{f.Failed, verdict.Failed}, {f.Undecided, verdict.Undecided}} {
+		for _, id := range expected.ids {
+			item := o.items[id]
+			if item.Verdict != expected.verdict {
+				t.Errorf("%s is %q, want %q:\n%s", id, item.Verdict, expected.verdict, item.Explanation())
+				continue
+			}
+			text := strings.ToLower(item.Explanation())
+			for _, word := range f.Words {
+				if !strings.Contains(text, strings.ToLower(word)) {
+					t.Errorf("the message of %s lacks %q:\n%s", id, word, item.Explanation())
+				}
+			}
+			for _, part := range []string{"found:", "do:", "call:"} {
+				if !strings.Contains(text, part) {
+					t.Errorf("the message of %s has no line %q:\n%s", id, part, item.Explanation())
+				}
+			}
+		}
+	}
+	for _, item := range o.items {
+		bad := item.Verdict == verdict.Failed || item.Verdict == verdict.Undecided
+		declared := slices.Contains(slices.Concat(f.Failed, f.Undecided, f.May), item.ID)
+		measured := item.Kind == "probe" || item.Kind == "attest" || item.Kind == "run"
+		if bad && measured && !declared {
+			t.Errorf("%s is %s, which the fault does not explain:\n%s", item.ID, item.Verdict, item.Explanation())
+		}
+	}
+	want := verdict.ExitUndecided
+	if len(f.Failed) > 0 {
+		want = verdict.ExitNotMet
+	}
+	if o.code != want {
+		t.Errorf("exit code %d, want %d", o.code, want)
+	}
+}
