@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"aiv.internal/conformance/cmd/lab/answers"
 	"aiv.internal/conformance/cmd/lab/build"
 	"aiv.internal/conformance/cmd/lab/console"
 	"aiv.internal/conformance/cmd/lab/controlplane"
@@ -141,6 +143,7 @@ func (l Lab) start(ctx context.Context) error {
 	for _, worker := range topology.Nodes() {
 		group.Go(func() error { return l.startNode(ctx, worker, apiReady) })
 	}
+	group.Go(func() error { return l.startRegistry(ctx) })
 	group.Go(func() error { return l.fill(ctx, apiReady) })
 	if err := group.Wait(); err != nil {
 		return err
@@ -183,15 +186,23 @@ func (l Lab) fill(ctx context.Context, apiReady <-chan struct{}) error {
 	if active := faults.Active(l.Dir); len(active) > 0 {
 		// Seeding would quietly mend some of them.
 		l.Say.Say("faults are planted, so the seed is left as it is: %v (run `lab mend`)", active)
-	} else if err := l.Say.Step("namespace "+topology.Namespace+", quota, rights, storage classes", func() error {
-		return seed.All(ctx, cluster, l.Dir)
-	}); err != nil {
+	} else if err := l.seed(ctx, cluster); err != nil {
 		return err
 	}
 	if err := storage.StartControllers(ctx, l.supervisor()); err != nil {
 		return err
 	}
 	return l.Say.Step("cluster DNS and storage answer", func() error { return l.waitServices(ctx, cluster) })
+}
+
+func (l Lab) seed(ctx context.Context, cluster *seed.Cluster) error {
+	if _, err := os.Stat(filepath.Join(l.Dir.Root(), "deploy")); errors.Is(err, fs.ErrNotExist) {
+		l.Say.Say("there is no folder deploy/, so the runner's service account has no rights")
+	}
+	err := l.Say.Step("namespace "+topology.Namespace+", quota, rights, storage classes", func() error {
+		return seed.All(ctx, cluster, l.Dir)
+	})
+	return errors.Join(err, answers.Write(l.Dir))
 }
 
 // lock keeps two commands from changing the lab at the same time. The lock ends with the

@@ -109,6 +109,8 @@ func controllerManager(dir state.Dir) process.Spec {
 		// Four missed leases: quick enough for a test, slow enough for a busy machine.
 		"--node-monitor-period=2s",
 		"--node-monitor-grace-period=20s",
+		// The default is a folder of the host, which it would make.
+		"--flex-volume-plugin-dir=" + dir.Run("flexvolumes"),
 		"--profiling=false",
 	}}
 }

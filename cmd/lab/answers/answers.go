@@ -1,0 +1,72 @@
+// Package answers writes the answers file that is true for the healthy lab.
+package answers
+
+import (
+	"bytes"
+	_ "embed"
+	"os"
+	"strings"
+	"text/template"
+	"time"
+
+	"aiv.internal/conformance/cmd/lab/build"
+	"aiv.internal/conformance/cmd/lab/state"
+	"aiv.internal/conformance/cmd/lab/topology"
+)
+
+//go:embed answers.yaml
+var source string
+
+// values are what the template may use.
+type values struct {
+	Image, PullSecret, Domain, Version, Namespace string
+	Nodes                                         int
+	CA, Registry, Repository, RegistryUser        string
+	RegistryPassword                              string
+	BlockClass, SharedClass, BlockProvisioner     string
+	// On is the day of the attestations, Next one half a year later.
+	On, Next string
+}
+
+// Render returns the answers, with attestations of the day before now.
+func Render(dir state.Dir, now time.Time) ([]byte, error) {
+	parsed, err := template.New("answers").Option("missingkey=error").Parse(source)
+	if err != nil {
+		return nil, err
+	}
+	var content bytes.Buffer
+	err = parsed.Execute(&content, values{
+		Image:            topology.ConformanceImage,
+		PullSecret:       topology.PullSecret,
+		Domain:           topology.Domain,
+		Version:          minorVersion(),
+		Namespace:        topology.Namespace,
+		Nodes:            len(topology.Nodes()),
+		CA:               dir.CA(),
+		Registry:         topology.Registry,
+		Repository:       topology.RegistryRepository,
+		RegistryUser:     topology.RegistryUser,
+		RegistryPassword: dir.RegistryPassword(),
+		BlockClass:       topology.BlockClass,
+		SharedClass:      topology.SharedClass,
+		BlockProvisioner: topology.BlockProvisioner,
+		On:               now.AddDate(0, 0, -1).Format(time.DateOnly),
+		Next:             now.AddDate(0, 6, 0).Format(time.DateOnly),
+	})
+	return content.Bytes(), err
+}
+
+// minorVersion is the cluster's version without the patch, as people confirm it.
+func minorVersion() string {
+	parts := strings.Split(strings.TrimPrefix(build.KubernetesVersion, "v"), ".")
+	return strings.Join(parts[:2], ".")
+}
+
+// Write stores the answers at their place.
+func Write(dir state.Dir) error {
+	content, err := Render(dir, time.Now())
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(dir.Answers(), content, 0o644)
+}
