@@ -9,9 +9,9 @@ type Runner struct {
 	// Pull secrets in the namespace that throwaway pods use for that image.
 	PullSecrets []string `yaml:"pullSecrets" example:"registry-pull"`
 	// Labels of the nodes on which throwaway pods may run; any node if left out.
-	NodeSelector map[string]string `yaml:"nodeSelector"`
+	NodeSelector map[string]string `yaml:"nodeSelector" example:"hub.jupyter.org/node-purpose=user"`
 	// Tolerations of throwaway pods.
-	Tolerations []corev1.Toleration `yaml:"tolerations"`
+	Tolerations []corev1.Toleration `yaml:"tolerations" example:"{key: hub.jupyter.org/dedicated, operator: Exists}"`
 	// The company's proxies, for the runner and for its pods.
 	Proxies Proxies `yaml:"proxies"`
 	// Domain of the company's own names, in which the name of JupyterHub lies.

@@ -134,6 +134,13 @@ func refine(schema *jsonschema.Schema) {
 			property.Examples = []any{example}
 		}
 	})
+	for name, definition := range schema.Definitions {
+		// A key without a value below it is not answered yet, so that a file can be filled in by and by.
+		if definition.Type == "object" && len(definition.Required) == 0 && name != "Secret" {
+			definition.Type = ""
+			definition.Extras = map[string]any{"type": []string{"object", "null"}}
+		}
+	}
 	set := func(name, key, value string) {
 		property, _ := schema.Definitions[name].Properties.Get(key)
 		property.Const = value
