@@ -44,7 +44,7 @@ type Fault struct {
 
 // Table is every fault of the lab, by part.
 func Table() []Fault {
-	return slices.Concat(clusterFaults())
+	return slices.Concat(clusterFaults(), registryFaults(), storageFaults())
 }
 
 // Names are the names of all faults.

@@ -19,7 +19,7 @@ type guard struct {
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if g.active(FaultAnonymous) {
+	if _, _, named := r.BasicAuth(); !named && g.active(FaultAnonymous) && isRead(r) {
 		g.next.ServeHTTP(w, r)
 		return
 	}
@@ -44,6 +44,12 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *guard) mayWrite(user, repository string) bool {
 	path, ok := g.pushers[user]
 	return ok && strings.HasPrefix(repository, path+"/")
+}
+
+// isRead says whether a request reads from a repository. The API's root is none: a registry
+// that is open for reading still asks there who it is.
+func isRead(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.TrimSuffix(r.URL.Path, "/") != "/v2"
 }
 
 // refuse answers with an error in the form of the distribution API. A client that does not

@@ -210,6 +210,9 @@ func TestFaults(t *testing.T) {
 		{FaultAnonymous, "<nil>", func(l *lab) error {
 			return l.pull("ml-platform/a:1", l.as("", ""))
 		}},
+		{FaultAnonymous, "401 UNAUTHORIZED", func(l *lab) error {
+			return remote.Write(l.ref("ml-platform/b:1"), l.image(), l.as("", "")...)
+		}},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			l := newLab(t)
