@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,7 +69,7 @@ func (o *runOptions) run(ctx context.Context) error {
 	}
 	catalogue, file, err := o.load()
 	if err != nil {
-		return err
+		return errors.Join(o.mistypedFocus(), err)
 	}
 	selected, err := catalogue.Select(o.focus, o.skip)
 	if err != nil {
@@ -131,6 +132,21 @@ func (o *runOptions) run(ctx context.Context) error {
 	terminal.Summary(document, []string{filepath.Join(outputDir, report.JUnitFile), filepath.Join(outputDir, report.JSONFile)})
 	if details.ExitCode != verdict.ExitMet {
 		return exitError(details.ExitCode)
+	}
+	return nil
+}
+
+// mistypedFocus looks at --focus and --skip where the answers file could not be loaded, so
+// that whoever mistyped one of them need not mend the other first. The customer's own checks
+// are not known then, so that a token that may mean one of them is let pass.
+func (o *runOptions) mistypedFocus() error {
+	catalogue, err := checklist.Load()
+	if err != nil {
+		return err
+	}
+	var none *checklist.NoMatchError
+	if _, err = catalogue.Select(o.focus, o.skip); errors.As(err, &none) && len(none.Near) > 0 {
+		return err
 	}
 	return nil
 }

@@ -91,9 +91,9 @@ func NotApplicable(reason string) {
 	ginkgo.Skip(reason, 1)
 }
 
-func notAnswered(reason string) {
+func notAnswered(reason string, skip int) {
 	current.edit(func() { current.verdict, current.reason = verdict.NotAnswered, reason })
-	ginkgo.Skip(reason, 2)
+	ginkgo.Skip(reason, skip)
 }
 
 func unchecked(reason string) {

@@ -20,8 +20,16 @@ const linkTimeout = 15 * time.Second
 // requireAnswer ends the check as not answered where the answers file leaves out what the
 // item is compared with, or what else its check needs.
 func requireAnswer(item checklist.Item) {
+	requireKeys(append([]string{item.Answer}, item.Needs...), 3)
+}
+
+// Require ends the check as not answered where one of these keys of the answers file is
+// missing: for a key that is needed only because of what another one says.
+func Require(keys ...string) { requireKeys(keys, 2) }
+
+func requireKeys(keys []string, skip int) {
 	var missing []string
-	for _, key := range append([]string{item.Answer}, item.Needs...) {
+	for _, key := range keys {
 		if key == "" {
 			continue
 		}
@@ -30,7 +38,7 @@ func requireAnswer(item checklist.Item) {
 		}
 	}
 	if len(missing) > 0 {
-		notAnswered("set " + strings.Join(missing, ", ") + " in the answers file")
+		notAnswered("set "+strings.Join(missing, ", ")+" in the answers file", skip)
 	}
 }
 
@@ -41,7 +49,7 @@ func requireWritten(ctx context.Context, item checklist.Item) {
 	}
 	value, set := session.answers.At(item.Written)
 	if !set {
-		notAnswered(fmt.Sprintf("measured and as it should be, but the written part is missing: set %s in the answers file", item.Written))
+		notAnswered(fmt.Sprintf("measured and as it should be, but the written part is missing: set %s in the answers file", item.Written), 2)
 	}
 	if f := examine(ctx, item.Written, value); f != nil {
 		end(f, 1)
@@ -67,7 +75,7 @@ func examine(ctx context.Context, path string, value any) *finding.Finding {
 	}
 	a, now := attester.Vouched(), time.Now()
 	if missing := a.Missing(); len(missing) > 0 {
-		notAnswered("the attestation is incomplete: set " + path + "." + strings.Join(missing, ", "+path+"."))
+		notAnswered("the attestation is incomplete: set "+path+"."+strings.Join(missing, ", "+path+"."), 3)
 	}
 	Evidence("attested by", a.By)
 	Evidence("attested on", a.On.String())
@@ -81,31 +89,42 @@ func examine(ctx context.Context, path string, value any) *finding.Finding {
 			"have it confirmed again, and set "+path+".on and "+path+".validUntil")
 	}
 	if link, ok := a.Link(); ok {
-		return examineLink(ctx, path, link.String())
+		return examineLink(ctx, path+".evidence", link.String(), nil)
 	}
 	return nil
 }
 
+// LinkAnswers ends the check as failed where a link of the answers file, at key, does not
+// answer with success. login may add credentials to the request; it may be nil.
+func LinkAnswers(ctx context.Context, key, link string, login func(*http.Request)) {
+	if f := examineLink(ctx, key, link, login); f != nil {
+		end(f, 1)
+	}
+}
+
 // examineLink asks whether a link answers.
-func examineLink(ctx context.Context, path, link string) *finding.Finding {
+func examineLink(ctx context.Context, key, link string, login func(*http.Request)) *finding.Finding {
 	Step("ask whether %s answers", link)
 	ctx, cancel := context.WithTimeout(ctx, linkTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
 	if err != nil {
-		return finding.Failed("a link at "+path+".evidence", link, "it is no URL: "+err.Error(), "correct "+path+".evidence")
+		return finding.Failed("a link at "+key, link, "it is no URL: "+err.Error(), "correct "+key)
 	}
 	request.Header.Set("User-Agent", userAgent(current.item.ID))
+	if login != nil {
+		login(request)
+	}
 	response, err := linkClient().Do(request)
 	if err != nil {
-		return finding.Failed("the evidence at "+link+" answers", err.Error(),
-			"the document moved, its host is down, or the runner cannot reach it", "open the link from where the runner stands; correct "+path+".evidence").Because(err)
+		return finding.Failed(link+" answers", err.Error(),
+			"the document moved, its host is down, or the runner cannot reach it", "open the link from where the runner stands; correct "+key).Because(err)
 	}
 	defer response.Body.Close()
 	io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10))
 	if response.StatusCode >= http.StatusBadRequest {
-		return finding.Failed("the evidence at "+link+" answers", response.Status, "the document moved, its host has trouble, or it asks for a login that the runner does not have",
-			"open the link; give one that answers without a login, or the document's name, at "+path+".evidence")
+		return finding.Failed(link+" answers", response.Status, "the document moved, its host has trouble, or it asks for a login that the runner does not have",
+			"open the link; give one that answers the runner, or a document's name, at "+key)
 	}
 	Evidence("link", response.Status)
 	return nil

@@ -6,6 +6,7 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"time"
 
 	"aiv.internal/conformance/framework/checklist"
@@ -146,6 +147,22 @@ func (d *Document) Results() []verdict.Result {
 		out[i] = item.Result
 	}
 	return out
+}
+
+// Read reads a report.json of this suite.
+func Read(path string) (*Document, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &Document{}
+	if err := json.Unmarshal(content, d); err != nil {
+		return nil, fmt.Errorf("%s is no report.json: %w", path, err)
+	}
+	if d.Schema != SchemaVersion {
+		return nil, fmt.Errorf("%s has the schema %q, want %q", path, d.Schema, SchemaVersion)
+	}
+	return d, nil
 }
 
 // JSON renders the document.

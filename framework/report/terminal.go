@@ -25,6 +25,8 @@ type Terminal struct {
 	ended     int
 	total     int
 	liveShown bool
+	// told holds the findings that were printed: dozens of items may share one cause.
+	told map[string]string
 }
 
 // Style is how much a terminal can show.
@@ -41,7 +43,7 @@ type Style struct {
 
 // NewTerminal prints to out the progress of total checks.
 func NewTerminal(out io.Writer, style Style, catalogue *checklist.Catalogue, total int) *Terminal {
-	return &Terminal{out: out, style: style, catalogue: catalogue, total: total}
+	return &Terminal{out: out, style: style, catalogue: catalogue, total: total, told: map[string]string{}}
 }
 
 // marks are the words and signs of the verdicts, and the ANSI colour of each.
@@ -98,16 +100,32 @@ func (t *Terminal) Ended(r verdict.Result) {
 		item.ID, item.Title = "", cleanupTitle
 	}
 	t.line(fmt.Sprintf("%s %-9s %s%s", t.mark(r.Verdict), item.ID, item.Title, t.after(r)))
-	if r.Verdict == verdict.Failed || r.Verdict == verdict.Undecided {
-		for l := range strings.Lines(Item{Result: r}.Explanation()) {
-			t.line("                 " + strings.TrimRight(l, "\n"))
-		}
-	}
-	for _, w := range r.Warnings {
-		t.line(t.color("                 warning: ", "33") + strings.Join(nonEmpty(w.Found, w.Do), "; "))
-	}
+	t.explain(r)
 	t.live()
 }
+
+// explain prints what stands in the way; in full only the first time that it is met.
+func (t *Terminal) explain(r verdict.Result) {
+	for _, w := range r.Warnings {
+		t.line(indent + t.color("warning: ", "33") + strings.Join(nonEmpty(w.Found, w.Do), "; "))
+	}
+	if r.Verdict != verdict.Failed && r.Verdict != verdict.Undecided {
+		return
+	}
+	r.Warnings = nil
+	text := Item{Result: r}.Explanation()
+	if first, told := t.told[text]; told {
+		t.line(indent + "for the same reason as " + first)
+		return
+	}
+	t.told[text] = r.ID
+	for l := range strings.Lines(text) {
+		t.line(indent + strings.TrimRight(l, "\n"))
+	}
+}
+
+// indent puts what belongs to an item under its ID.
+const indent = "               "
 
 // after is what stands behind the title: the time that a check took, where that is worth
 // a look, and why it was not made.
