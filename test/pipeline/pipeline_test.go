@@ -184,19 +184,7 @@ func TestComponentChecksTheLab(t *testing.T) {
 }
 
 func TestFailedJobHandsInItsReport(t *testing.T) {
-	p := consumer(t, "focus: '1.1.2'")
-	answers := filepath.Join(p.folder, "answers.yaml")
-	content, err := os.ReadFile(answers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wrong := strings.Replace(string(content), `version: "1.36`, `version: "1.35`, 1)
-	if wrong == string(content) {
-		t.Fatal("the lab's answers do not say the version as this test expects")
-	}
-	if err := os.WriteFile(answers, []byte(wrong), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	p := consumer(t, "focus: '1.1.2'").withWrongVersion(t)
 	output, code := p.run(t, "conformance")
 	if code == 0 {
 		t.Errorf("the job passed:\n%s", output)
@@ -207,12 +195,32 @@ func TestFailedJobHandsInItsReport(t *testing.T) {
 	}
 }
 
-func TestWarningsDoNotFailThePipeline(t *testing.T) {
-	p := consumer(t, "focus: 'gpu'") // Without answers or checks: exit code 4.
+func TestWaiverWarnsAndDoesNotFailThePipeline(t *testing.T) {
+	waiver := "\nwaivers: [{id: 1.1.2, reason: a test, approvedBy: Lab (simulated), expires: " +
+		time.Now().AddDate(0, 0, 7).Format(time.DateOnly) + "}]\n"
+	p := consumer(t, "focus: '1.1.2'").withWrongVersion(t, waiver)
 	output, code := p.run(t, "conformance")
 	if code != 0 || !strings.Contains(output, "WARN 4") {
 		t.Errorf("exit code %d, want 0 and a warning with exit code 4:\n%s", code, output)
 	}
+}
+
+// withWrongVersion answers a version that the lab does not have, and appends more answers.
+func (p *project) withWrongVersion(t *testing.T, more ...string) *project {
+	t.Helper()
+	answers := filepath.Join(p.folder, "answers.yaml")
+	content, err := os.ReadFile(answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := strings.Replace(string(content), `version: "1.36`, `version: "1.35`, 1)
+	if wrong == string(content) {
+		t.Fatal("the lab's answers do not say the version as this test expects")
+	}
+	if err := os.WriteFile(answers, []byte(wrong+strings.Join(more, "")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // TestWholePipeline builds the runner, pushes its image to the lab's registry and checks the
