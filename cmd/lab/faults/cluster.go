@@ -1,3 +1,123 @@
 package faults
 
-func clusterFaults() []Fault { return nil }
+import "slices"
+
+// brokenNode is the node that faults of nodes pick.
+const brokenNode = "lab-node2"
+
+// clusterFaults are the defects of the cluster and of the access to it.
+func clusterFaults() []Fault {
+	return slices.Concat(accessFaults(), nodeFaults(), namespaceFaults(), rightsFaults())
+}
+
+func accessFaults() []Fault {
+	return []Fault{
+		{
+			Name:        "kubeconfig-unreadable",
+			Description: "the runner's kubeconfig is damaged",
+			Failed:      []string{"1.1.1"},
+			May:         without(apiItems, "1.1.1"),
+			Words:       []string{"kubeconfig"},
+			Answers:     true,
+			Break:       damageKubeconfig,
+			Mend:        restoreKubeconfig,
+		},
+		{
+			Name:        "client-certificate-expired",
+			Description: "the runner's kubeconfig holds a client certificate that ended an hour ago",
+			Failed:      []string{"1.1.1"},
+			May:         without(apiItems, "1.1.1"),
+			Words:       []string{"expired"},
+			Answers:     true,
+			Break:       expireCertificate,
+			Mend:        restoreKubeconfig,
+		},
+		{
+			Name:        "version-wrong",
+			Description: "another Kubernetes version is answered than the cluster has",
+			Failed:      []string{"1.1.2"},
+			Words:       []string{"1.33", "1.36"},
+			Answers:     true,
+			Break:       answerInstead(`  version: "1.36"`, `  version: "1.33"`),
+			Mend:        answerAgain(`  version: "1.36"`, `  version: "1.33"`),
+		},
+	}
+}
+
+func nodeFaults() []Fault {
+	// With one node left, what needs two cannot be decided or finds no room.
+	twoNodes := []string{"6.1.4.1", "6.1.4.2"}
+	return []Fault{
+		{
+			Name:        "node-notready",
+			Description: "the container network of " + brokenNode + " is gone, so the node is NotReady",
+			Failed:      []string{"1.1.3"},
+			May:         twoNodes,
+			Words:       []string{"NotReady", brokenNode},
+			Break:       breakNodeNetwork,
+			Mend:        mendNodeNetwork,
+		},
+		{
+			Name:        "node-cordoned",
+			Description: brokenNode + " takes no new pods",
+			Failed:      []string{"1.1.3"},
+			May:         twoNodes,
+			Words:       []string{"cordoned", brokenNode},
+			Break:       cordon,
+			Mend:        uncordon,
+		},
+	}
+}
+
+func namespaceFaults() []Fault {
+	return []Fault{
+		{
+			Name:        "namespace-terminating",
+			Description: "the namespace is being deleted and does not come to its end",
+			Failed:      []string{"1.1.4"},
+			May:         without(apiItems, "1.1.4"),
+			Words:       []string{"Terminating"},
+			Break:       terminateNamespace,
+			Mend:        recreateNamespace,
+		},
+		{
+			Name:        "quota-exhausted",
+			Description: "the namespace's quota leaves no room for a pod or a claim",
+			Failed:      []string{"1.1.5.1", "1.1.5.2"},
+			May:         podItems,
+			Words:       []string{"quota"},
+			Break:       exhaustQuota,
+			Mend:        restoreQuota,
+		},
+		{
+			Name:        "admission-refuses",
+			Description: "an admission policy refuses every ingress that is not of the class corporate",
+			Failed:      []string{"1.1.5.3"},
+			Words:       []string{"ingress class corporate"},
+			Break:       refuseIngresses,
+			Mend:        admitIngresses,
+		},
+	}
+}
+
+func rightsFaults() []Fault {
+	return []Fault{
+		{
+			Name:        "verb-missing",
+			Description: "the right to delete ingresses is missing from the roles of the runner's service account",
+			Failed:      []string{"1.1.5.3"},
+			Words:       []string{"delete", "ingresses"},
+			Break:       dropVerb("delete", "networking.k8s.io", "ingresses"),
+			Mend:        restoreRights,
+		},
+		{
+			Name:        "runner-verb-missing",
+			Description: "the right to list nodes is missing from the roles of the runner's service account",
+			Undecided:   []string{"1.1.3"},
+			May:         without(apiItems, "1.1.3"),
+			Words:       []string{"list", "nodes"},
+			Break:       dropVerb("list", "", "nodes"),
+			Mend:        restoreRights,
+		},
+	}
+}

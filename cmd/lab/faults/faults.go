@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"aiv.internal/conformance/cmd/lab/state"
 )
@@ -41,6 +42,9 @@ type Fault struct {
 	// succeed where Break stopped half way, and may then find nothing kept.
 	Mend func(ctx context.Context, lab *Lab, kept []byte) error `json:"-"`
 }
+
+// undoDeadline is for mending a fault that could not be planted.
+const undoDeadline = time.Minute
 
 // Table is every fault of the lab, by part.
 func Table() []Fault {
@@ -86,7 +90,10 @@ func Break(ctx context.Context, lab *Lab, fault Fault) error {
 		return nil
 	}
 	if err := fault.Break(ctx, lab, keep); err != nil {
-		return errors.Join(fmt.Errorf("break %s: %w", fault.Name, err), Mend(ctx, lab, fault))
+		// Half a fault is worse than none, and ctx may be what ended it.
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoDeadline)
+		defer cancel()
+		return errors.Join(fmt.Errorf("break %s: %w", fault.Name, err), Mend(undo, lab, fault))
 	}
 	return nil
 }

@@ -40,8 +40,8 @@ type values struct {
 // CNIFolder holds the node's network configuration; without it the node is not ready.
 func CNIFolder(dir state.Dir, node string) string { return dir.Node(node, "cni") }
 
-// configure writes the configuration of everything on the node.
-func configure(dir state.Dir, node topology.Node) error {
+// Configure writes the configuration of everything on the node.
+func Configure(dir state.Dir, node topology.Node) error {
 	input := values{
 		Node:          node,
 		State:         dir.Node(node.Name),

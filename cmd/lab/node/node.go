@@ -28,7 +28,7 @@ func socket(node topology.Node) string {
 
 // StartRuntime starts the node's containerd and gives it the cluster's own images.
 func StartRuntime(ctx context.Context, supervisor process.Supervisor, node topology.Node) error {
-	if err := configure(supervisor.Dir, node); err != nil {
+	if err := Configure(supervisor.Dir, node); err != nil {
 		return err
 	}
 	if err := makeCgroups(node); err != nil {

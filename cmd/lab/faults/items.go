@@ -1,0 +1,19 @@
+package faults
+
+import "slices"
+
+// Items that need the same thing, for faults that reach more than the item they are aimed at.
+var (
+	// permissionItems dry-run what JupyterHub's chart creates.
+	permissionItems = []string{"1.1.5.1", "1.1.5.2", "1.1.5.3"}
+	// volumeItems make claims and the pods that write to them.
+	volumeItems = []string{"6.1.1", "6.1.4.1", "6.1.4.2", "6.2.1", "6.2.2", "6.2.3"}
+	// podItems run throwaway pods.
+	podItems = slices.Concat(volumeItems, []string{"5.1.6", "N.2.registry-from-pods", "N.2.own-program"})
+	// apiItems ask the API server for something.
+	apiItems = slices.Concat([]string{"1.1.1", "1.1.2", "1.1.3", "1.1.4", "6.1.2", "6.1.3", "6.1.5", "N.2.cluster-ca"}, permissionItems, podItems)
+)
+
+func without(items []string, aimedAt ...string) []string {
+	return slices.DeleteFunc(slices.Clone(items), func(item string) bool { return slices.Contains(aimedAt, item) })
+}
