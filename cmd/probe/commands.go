@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"aiv.internal/conformance/framework/probe"
+)
+
+// measure runs the command and returns its result, nil for one that has none.
+func measure(ctx context.Context, args []string) (any, error) {
+	if len(args) == 0 {
+		return nil, fmt.Errorf("%w: no command", errUsage)
+	}
+	command, rest := args[0], args[1:]
+	switch command {
+	case "disk":
+		return disk(ctx, rest)
+	case "dns", "tcp", "tls", "http":
+		return connect(ctx, command, rest)
+	case "sleep":
+		return nil, sleep(ctx, rest)
+	}
+	return nil, fmt.Errorf("%w: there is no command %q", errUsage, command)
+}
+
+func disk(ctx context.Context, args []string) (any, error) {
+	if len(args) == 0 {
+		return nil, fmt.Errorf("%w: disk needs write, verify or pair", errUsage)
+	}
+	flags := newFlags("disk " + args[0])
+	var data probe.DiskOptions
+	var pair probe.PairOptions
+	flags.StringVar(&data.Dir, "dir", "", "")
+	flags.StringVar(&data.File, "file", "", "")
+	flags.IntVar(&data.MiB, "mib", 16, "")
+	flags.Uint64Var(&data.Seed, "seed", 1, "")
+	flags.Int64Var(&data.GrowFrom, "grow-from", 0, "")
+	flags.Int64Var(&data.GrowTo, "grow-to", 0, "")
+	flags.DurationVar(&data.GrowWait, "grow-wait", 2*time.Minute, "")
+	flags.StringVar(&pair.Name, "name", "", "")
+	flags.StringVar(&pair.Session, "session", "", "")
+	flags.DurationVar(&pair.Wait, "wait", time.Minute, "")
+	if err := parse(flags, args[1:]); err != nil {
+		return nil, err
+	}
+	if data.Dir == "" {
+		return nil, fmt.Errorf("%w: --dir is missing", errUsage)
+	}
+	switch args[0] {
+	case "write":
+		return probe.DiskWrite(ctx, data), nil
+	case "verify":
+		return probe.DiskVerify(ctx, data), nil
+	case "pair":
+		pair.Dir = data.Dir
+		return probe.DiskPair(ctx, pair), nil
+	}
+	return nil, fmt.Errorf("%w: disk cannot %q", errUsage, args[0])
+}
+
+func connect(ctx context.Context, command string, args []string) (any, error) {
+	if len(args) == 0 {
+		return nil, fmt.Errorf("%w: %s of what?", errUsage, command)
+	}
+	target, flags := args[0], newFlags(command)
+	var options probe.ConnectOptions
+	var ca string
+	headers := http.Header{}
+	flags.StringVar(&options.Server, "server", "", "")
+	flags.StringVar(&ca, "ca", "", "")
+	flags.StringVar(&options.ServerName, "server-name", "", "")
+	flags.StringVar(&options.Proxy, "proxy", "", "")
+	flags.IntVar(&options.Status, "status", 0, "")
+	flags.DurationVar(&options.Timeout, "timeout", 0, "")
+	flags.Func("header", "", func(text string) error {
+		name, value, found := strings.Cut(text, ":")
+		if !found {
+			return fmt.Errorf("a header is NAME: VALUE, not %q", text)
+		}
+		headers.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+		return nil
+	})
+	if err := parse(flags, args[1:]); err != nil {
+		return nil, err
+	}
+	options.Header = headers
+	options.CAs = []byte(os.Getenv(probe.CAVariable))
+	if ca != "" {
+		var err error
+		if options.CAs, err = os.ReadFile(ca); err != nil {
+			return nil, fmt.Errorf("read the CA file: %w", err)
+		}
+	}
+	switch command {
+	case "dns":
+		return probe.DNS(ctx, target, options.Server), nil
+	case "tcp":
+		return probe.TCP(ctx, target, options), nil
+	case "tls":
+		return probe.TLS(ctx, target, options), nil
+	}
+	return probe.HTTP(ctx, target, options), nil
+}
+
+// sleep waits for SIGTERM, or for the given time.
+func sleep(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	wait, err := time.ParseDuration(args[0])
+	if err != nil || len(args) > 1 {
+		return fmt.Errorf("%w: sleep takes one time, such as 30s", errUsage)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
+	}
+	return nil
+}
+
+func newFlags(name string) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	return flags
+}
+
+func parse(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("%w: %v", errUsage, err)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%w: what is %q?", errUsage, flags.Args())
+	}
+	return nil
+}
