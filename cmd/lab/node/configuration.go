@@ -40,7 +40,7 @@ type values struct {
 // CNIFolder holds the node's network configuration; without it the node is not ready.
 func CNIFolder(dir state.Dir, node string) string { return dir.Node(node, "cni") }
 
-// Configure writes the configuration of everything on the node.
+// Configure writes the configuration of everything on the node, as far as it is not there.
 func Configure(dir state.Dir, node topology.Node) error {
 	input := values{
 		Node:          node,
@@ -80,6 +80,10 @@ func render(name, target string, input values) error {
 	var content bytes.Buffer
 	if err := parsed.Execute(&content, input); err != nil {
 		return err
+	}
+	// kube-proxy ends when its file is written, even with what it held before.
+	if present, err := os.ReadFile(target); err == nil && bytes.Equal(present, content.Bytes()) {
+		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
