@@ -315,4 +315,3 @@ func networkTrouble(err error) *Trouble {
 	}
 	return &Trouble{Kind: kind, Message: short(err.Error())}
 }
-
