@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 
@@ -43,14 +44,16 @@ type (
 	}
 )
 
-// Load returns the catalogue that is built into the binary.
-func Load() (*Catalogue, error) {
+// Load returns the catalogue that is built into the binary. It is read once.
+func Load() (*Catalogue, error) { return builtIn() }
+
+var builtIn = sync.OnceValues(func() (*Catalogue, error) {
 	c, err := Parse(testdata.Catalogue)
 	if err != nil {
 		return nil, fmt.Errorf("the built-in checklist.yaml: %w", err)
 	}
 	return c, nil
-}
+})
 
 // Parse reads a catalogue. Its errors name all items that break a rule: an ID that is not the
 // item's place, a duplicate title, an unknown kind, a key that does not fit the kind.
