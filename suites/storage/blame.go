@@ -1,0 +1,70 @@
+package storage
+
+import (
+	"slices"
+	"strings"
+
+	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/kubeerr"
+	"aiv.internal/conformance/framework/throwaway"
+)
+
+// storageCauses are the reasons for which a pod or claim waits in vain that the storage, and
+// nothing else, is to answer for.
+var storageCauses = []throwaway.Cause{
+	throwaway.MountFailed, throwaway.AttachFailed, throwaway.ProvisioningFailed, throwaway.ProvisionerSilent,
+	throwaway.VolumeLost, throwaway.ResizeFailed, throwaway.ResizerSilent,
+}
+
+// blame returns err as a failure where storage is to blame, and as undecided where something
+// else kept a pod from measuring it: a full cluster, an image that cannot be pulled.
+func blame(err error, expected string) error {
+	if err == nil {
+		return nil
+	}
+	cause := throwaway.CauseOf(err)
+	if slices.Contains(storageCauses, cause) || cause == throwaway.NoneSeen && aboutVolumes(err.Error()) || volumeTied(err) {
+		return err
+	}
+	f := kubeerr.FromAPI(err, expected)
+	if f.Undecided {
+		return f
+	}
+	return finding.NotDecided(expected, f.Found, f.Why, f.Do).Because(err)
+}
+
+// aboutVolumes recognises a time-out whose last events are about the volume (pkg/kubelet and
+// the attach-detach controller).
+func aboutVolumes(text string) bool {
+	return strings.Contains(text, "Mount") || strings.Contains(text, "Attach") || strings.Contains(text, "claim is not bound")
+}
+
+// volumeTied recognises a pod that no other node takes because its volume stays behind. The
+// scheduler said "had volume node affinity conflict" until 1.34 and "didn't match
+// PersistentVolume's node affinity" since.
+func volumeTied(err error) bool {
+	return throwaway.CauseOf(err) == throwaway.Unschedulable &&
+		(strings.Contains(err.Error(), "volume node affinity") || strings.Contains(err.Error(), "PersistentVolume's node affinity"))
+}
+
+// nowhereElse recognises a pod for which no node is left once one is excluded. A node that is
+// only full is there, and undecided.
+func nowhereElse(err error) bool {
+	return throwaway.CauseOf(err) == throwaway.Unschedulable && !volumeTied(err)
+}
+
+// refusedSize recognises a claim that quota or limits refuse for its size.
+func refusedSize(err error) bool {
+	reason := kubeerr.ReasonOf(err)
+	return reason == kubeerr.Quota || reason == kubeerr.LimitRange
+}
+
+// seeOther turns what another item fails for into an undecided finding that points there; nil
+// stays nil, and an error that decides nothing stays as it is.
+func seeOther(err error, item string) error {
+	f := finding.As(err)
+	if f == nil || f.Undecided {
+		return err
+	}
+	return finding.NotDecided(f.Expected, f.Found, f.Why, "see item "+item).Because(err)
+}
