@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -163,17 +165,40 @@ func dependent(err error, expected, item string) *finding.Finding {
 // mostWords is how much of an error is worth reading; proxies answer whole web pages.
 const mostWords = 300
 
-// words is err in one line.
+// words is err in one line: the request, and how it was answered.
 func words(err error) string {
 	text := err.Error()
-	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-		if address, parseErr := url.Parse(wrapped.URL); parseErr == nil {
-			text = strings.ToUpper(wrapped.Op) + " https://" + address.Host + address.Path + ": " + wrapped.Err.Error()
+	var status *transport.Error
+	var connection *url.Error
+	switch {
+	case errors.As(err, &status) && status.Request != nil:
+		text = request(status.Request.Method, status.Request.URL) + " was answered with " + answerOf(status)
+	case errors.As(err, &connection):
+		if address, parseErr := url.Parse(connection.URL); parseErr == nil {
+			text = request(strings.ToUpper(connection.Op), address) + ": " + connection.Err.Error()
 		}
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > mostWords {
 		text = strings.ToValidUTF8(text[:mostWords], "") + " …"
+	}
+	return text
+}
+
+// request leaves the query out: it may hold a token.
+func request(method string, address *url.URL) string {
+	return method + " https://" + address.Host + address.Path
+}
+
+// answerOf renders the status and the registry's own words. The details of its errors only
+// repeat the request.
+func answerOf(err *transport.Error) string {
+	text := strconv.Itoa(err.StatusCode)
+	for _, diagnostic := range err.Errors {
+		text += fmt.Sprintf(" %s: %s", diagnostic.Code, diagnostic.Message)
+	}
+	if len(err.Errors) == 0 {
+		text += " " + http.StatusText(err.StatusCode)
 	}
 	return text
 }

@@ -12,9 +12,6 @@ import (
 	"aiv.internal/conformance/framework/finding"
 )
 
-// certificateSoon is how long the certificate must last before its end is worth a warning.
-const certificateSoon = 30 * 24 * time.Hour
-
 // greeting judges the answer to GET /v2/ without credentials (OCI Distribution Specification
 // 1.1, end-1): a registry asks for credentials in a way that clients and nodes can follow, or
 // is open because it is meant to be. It returns nil for such an answer.
@@ -63,15 +60,16 @@ func isPage(response *http.Response) bool {
 	return strings.HasPrefix(response.Header.Get("Content-Type"), "text/html")
 }
 
-// recordCertificate notes what the registry identified itself with.
-func recordCertificate(response *http.Response) {
+// recordCertificate notes what the registry identified itself with, and warns of an end in
+// fewer days than that.
+func recordCertificate(response *http.Response, days int) {
 	if response.TLS == nil || len(response.TLS.PeerCertificates) == 0 {
 		return
 	}
 	certificate := response.TLS.PeerCertificates[0]
 	check.Evidence("certificate issuer", certificate.Issuer.String())
 	check.Evidence("certificate valid until", certificate.NotAfter.UTC().Format(time.RFC3339))
-	if left := time.Until(certificate.NotAfter); left < certificateSoon {
+	if left := time.Until(certificate.NotAfter); left < time.Duration(days)*24*time.Hour {
 		check.Warn(fmt.Sprintf("the registry's certificate ends on %s, in %.0f days", certificate.NotAfter.UTC().Format(time.DateOnly), left.Hours()/24),
 			"", "have it renewed before then: no node can pull afterwards")
 	}

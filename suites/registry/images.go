@@ -25,9 +25,9 @@ var _ = check.Subsection("5.1", func() {
 
 		check.Item("5.1.4", func(ctx context.Context, a answers.Registry) {
 			t := shared.make(ctx, a)
+			check.NoError(t.entered, "log in")
 			check.Evidence("image", t.image.Name())
 			check.Evidence("push took", t.pushTime)
-			check.NoError(t.entered, "log in")
 			check.NoError(t.pushed, "push the image")
 			check.NoError(t.deleted, "delete the image")
 			if t.left != "" {

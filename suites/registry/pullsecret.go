@@ -24,7 +24,7 @@ func pullSecretOf(ctx context.Context, client kubernetes.Interface, namespace, n
 	secret, err := client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if kubeerr.ReasonOf(err) == kubeerr.NotFound {
 		return authn.AuthConfig{}, finding.Failed("pull secret "+name+" in namespace "+namespace, "there is none of that name",
-			"it was not created, or in another namespace", "kubectl -n "+namespace+" create secret docker-registry "+name+" --docker-server=… --docker-username=… --docker-password=…").Because(err)
+			"it was not created, or in another namespace", "create it there with: kubectl create secret docker-registry").Because(err)
 	}
 	if err != nil {
 		return authn.AuthConfig{}, kubeerr.FromAPI(err, "read pull secret "+namespace+"/"+name)

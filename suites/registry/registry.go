@@ -28,10 +28,12 @@ var _ = check.Subsection("5.1", func() {
 		if err != nil {
 			check.NoError(explain(err, "registry "+d.host()+" answers over verified TLS"), "ask the registry")
 		}
-		recordCertificate(response)
+		recordCertificate(response, check.Answers().Runner.DaysLeft())
 		check.NoError(greeting(response, isPublic(a)), "ask the registry")
 		check.Evidence("challenge", response.Header.Get("WWW-Authenticate"))
-		check.Evidence("API version", response.Header.Get("Docker-Distribution-Api-Version"))
+		if version := response.Header.Get("Docker-Distribution-Api-Version"); version != "" {
+			check.Evidence("API version", version)
+		}
 	})
 
 	check.Item("5.1.2", func(ctx context.Context, a answers.Registry) {

@@ -182,7 +182,7 @@ func intact(part string, err error) error {
 func explainPull(err error, image string) *finding.Finding {
 	expected := "image " + image + " comes back as it was pushed"
 	if wrong := (damage{}); errors.As(err, &wrong) {
-		return finding.Failed(expected, words(err), "the registry's storage, or a cache or proxy before it, damages what it holds",
+		return finding.Failed(expected, "its content does not fit its digest: "+words(err), "the registry's storage, or a cache or proxy before it, damages what it holds",
 			"have the registry's storage verified; until then no image in it can be relied on").Because(err)
 	}
 	f := explain(err, expected)
