@@ -9,8 +9,9 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-# Where `make push` pushes the image.
-IMAGE ?= registry.aiv.internal:5000/ml-platform/conformance:lab
+# Where `make push` pushes the image, and a file with that registry's CA where the system lacks it.
+IMAGE ?=
+CA ?=
 
 # Tools are pinned here; `go run` and npm fetch them when they are first used.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -72,11 +73,12 @@ build-lab: ## Build .lab/bin/lab; `lab up` builds Kubernetes
 
 .PHONY: image
 image: ## Make the image as an OCI layout in bin/image, without Docker
-	@$(GO) run -trimpath ./cmd/image
+	@$(GO) run -trimpath ./cmd/image --version $(VERSION)
 
 .PHONY: push
-push: ## Make the image and push it to IMAGE
-	@$(GO) run -trimpath ./cmd/image --push $(IMAGE)
+push: ## Make the image and push it to IMAGE=host/path:tag (CA=file, CI_REGISTRY_USER, CI_REGISTRY_PASSWORD)
+	@[ -n "$(IMAGE)" ] || { echo "push where? make push IMAGE=registry.example/path:tag"; exit 2; }
+	$(GO) run -trimpath ./cmd/image --version $(VERSION) --push "$(IMAGE)" --ca "$(CA)"
 
 .PHONY: generate
 generate: ## Write the generated files: the JSON Schema of the answers file

@@ -165,9 +165,9 @@ func TestComponentRefusesWrongInputs(t *testing.T) {
 
 func TestComponentChecksTheLab(t *testing.T) {
 	p := consumer(t, "focus: '1.1.2,pull secret'\njob-name: check-cluster\nstage: deploy\noutput-dir: out/report\nstrict: true")
-	output, code := p.run(t, "check-cluster")
-	if code != 0 {
-		t.Errorf("exit code %d:\n%s", code, output)
+	output, _ := p.run(t, "check-cluster")
+	if !strings.Contains(output, " PASS ") {
+		t.Errorf("the job did not pass:\n%s", output)
 	}
 	suites := cases(t, p.artifact(t, "check-cluster", "out/report/junit.xml"))
 	for _, want := range []string{"1.1.2", "5.1.6"} {
@@ -185,9 +185,9 @@ func TestComponentChecksTheLab(t *testing.T) {
 
 func TestFailedJobHandsInItsReport(t *testing.T) {
 	p := consumer(t, "focus: '1.1.2'").withWrongVersion(t)
-	output, code := p.run(t, "conformance")
-	if code == 0 {
-		t.Errorf("the job passed:\n%s", output)
+	// The tool's own exit code is 0 for every job that has allow_failure.
+	if output, _ := p.run(t, "conformance"); !strings.Contains(output, "FAIL 1") {
+		t.Errorf("the job did not fail with exit code 1:\n%s", output)
 	}
 	report := string(p.artifact(t, "conformance", "conformance-report/junit.xml"))
 	if !strings.Contains(report, "<failure") || !strings.Contains(report, "1.35") {
@@ -199,9 +199,8 @@ func TestWaiverWarnsAndDoesNotFailThePipeline(t *testing.T) {
 	waiver := "\nwaivers: [{id: 1.1.2, reason: a test, approvedBy: Lab (simulated), expires: " +
 		time.Now().AddDate(0, 0, 7).Format(time.DateOnly) + "}]\n"
 	p := consumer(t, "focus: '1.1.2'").withWrongVersion(t, waiver)
-	output, code := p.run(t, "conformance")
-	if code != 0 || !strings.Contains(output, "WARN 4") {
-		t.Errorf("exit code %d, want 0 and a warning with exit code 4:\n%s", code, output)
+	if output, _ := p.run(t, "conformance"); !strings.Contains(output, "WARN 4") {
+		t.Errorf("the job did not warn with exit code 4:\n%s", output)
 	}
 }
 
@@ -240,15 +239,14 @@ func TestWholePipeline(t *testing.T) {
 		"CI_REGISTRY_PASSWORD="+strings.TrimSpace(string(password)),
 		"KUBE_CONFIG="+base64.StdEncoding.EncodeToString(kubeconfig),
 		"CONFORMANCE_ANSWERS_FILE="+lab.State("answers.yaml"),
-		// The lab's certificate authority, which a GitLab runner would have in its system.
-		"SSL_CERT_FILE="+lab.State("pki", "ca.crt"),
+		"REGISTRY_CA_FILE="+lab.State("pki", "ca.crt"),
 		// What is downloaded and compiled already.
 		"GOMODCACHE="+goEnv(t, "GOMODCACHE"),
 		"GOCACHE="+goEnv(t, "GOCACHE"),
 	)
 	output, code := p.run(t, "build", "make-image", "conformance")
-	if code != 0 {
-		t.Fatalf("exit code %d:\n%s", code, output)
+	if code != 0 || strings.Contains(output, " FAIL ") {
+		t.Errorf("exit code %d:\n%s", code, output)
 	}
 	p.artifact(t, "build", "bin/runner")
 	if n := len(cases(t, p.artifact(t, "conformance", "conformance-report/junit.xml"))); n < 150 {
