@@ -58,6 +58,10 @@ func (l Lab) Up(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
+	if others := l.supervisor().Others(); len(others) > 0 {
+		return fmt.Errorf("another lab runs on this machine, and there is room for one: "+
+			"take it down with %s=%s lab down", state.EnvironmentVariable, others[0])
+	}
 	if err := build.Programs(ctx, l.Dir, l.Say); err != nil {
 		return err
 	}
@@ -66,12 +70,13 @@ func (l Lab) Up(ctx context.Context) error {
 			return fmt.Errorf("image %s: %w", image.Tag, err)
 		}
 	}
+	made := l.makeImage(ctx)
 	ctx, cancel := context.WithTimeoutCause(ctx, startDeadline, fmt.Errorf("the lab did not come up in %s", startDeadline))
 	defer cancel()
 	if err := l.prepare(ctx); err != nil {
 		return err
 	}
-	return l.start(ctx)
+	return l.start(ctx, made)
 }
 
 // prepare leaves either a lab whose heart beats or a clean slate with new keys.
@@ -121,7 +126,7 @@ func newSecret(path string) error {
 	return os.WriteFile(path, []byte(rand.Text()+"\n"), 0o600)
 }
 
-func (l Lab) start(ctx context.Context) error {
+func (l Lab) start(ctx context.Context, made <-chan error) error {
 	supervisor := l.supervisor()
 	err := l.Say.Step("network "+topology.Underlay+" on bridge "+topology.Bridge, func() error {
 		return errors.Join(network.Up(ctx), network.AddHosts(network.HostsFile), node.Hold(ctx, supervisor))
@@ -143,7 +148,12 @@ func (l Lab) start(ctx context.Context) error {
 	for _, worker := range topology.Nodes() {
 		group.Go(func() error { return l.startNode(ctx, worker, apiReady) })
 	}
-	group.Go(func() error { return l.startRegistry(ctx) })
+	group.Go(func() error {
+		if err := l.startRegistry(ctx); err != nil {
+			return err
+		}
+		return l.pushImage(ctx, made)
+	})
 	group.Go(func() error { return l.fill(ctx, apiReady) })
 	if err := group.Wait(); err != nil {
 		return err

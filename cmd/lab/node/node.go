@@ -65,6 +65,11 @@ func importImages(ctx context.Context, supervisor process.Supervisor, node topol
 	return nil
 }
 
+// Forget removes an image from the node, so that the next pod pulls it anew.
+func Forget(ctx context.Context, supervisor process.Supervisor, node topology.Node, image string) error {
+	return ctr(ctx, supervisor, node, "--namespace", "k8s.io", "images", "remove", image)
+}
+
 func ctr(ctx context.Context, supervisor process.Supervisor, node topology.Node, arguments ...string) error {
 	_, err := ctrOutput(ctx, supervisor, node, arguments...)
 	return err

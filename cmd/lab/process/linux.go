@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -107,11 +108,10 @@ func ended(fd int, wait time.Duration) bool {
 // KillAll kills every process that carries the mark of this lab, recorded or not: the shims
 // of containers are started by containerd and inherit it. It returns how many there were.
 func (s Supervisor) KillAll() (int, error) {
-	mark := []byte(state.ProcessVariable + "=" + string(s.Dir) + "\x00")
 	killed := 0
 	// A process may start another while we look, so look until nothing is left.
 	for range 10 {
-		found := marked(mark)
+		found := s.marked()
 		if len(found) == 0 {
 			return killed, nil
 		}
@@ -127,20 +127,55 @@ func (s Supervisor) KillAll() (int, error) {
 	return killed, errors.New("processes of the lab keep starting: is another `lab up` running?")
 }
 
-func marked(mark []byte) []int {
-	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
+// marked are the processes that carry this lab's mark.
+func (s Supervisor) marked() []int {
 	var found []int
-	for _, file := range environments {
-		content, err := os.ReadFile(file)
-		if err != nil || !bytes.Contains(content, mark) {
-			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if err == nil && pid != os.Getpid() {
+	for pid, environment := range environments() {
+		if folder, has := lookUp(environment, state.ProcessVariable); has && folder == string(s.Dir) {
 			found = append(found, pid)
 		}
 	}
 	return found
+}
+
+// Others are the state folders of labs that are not this one and have processes. They have
+// the same names and addresses, so only one lab can run on a machine.
+func (s Supervisor) Others() []string {
+	var folders []string
+	for _, environment := range environments() {
+		folder, found := lookUp(environment, state.ProcessVariable)
+		if found && folder != string(s.Dir) && !slices.Contains(folders, folder) {
+			folders = append(folders, folder)
+		}
+	}
+	return folders
+}
+
+// environments are those of all processes but this one that may be read, by process ID.
+func environments() map[int][]byte {
+	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	found := map[int][]byte{}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			continue // it ended, or is not ours to see
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err == nil && pid != os.Getpid() {
+			found[pid] = content
+		}
+	}
+	return found
+}
+
+// lookUp finds a variable in a process's environment as /proc shows it.
+func lookUp(environment []byte, name string) (value string, found bool) {
+	for entry := range bytes.SplitSeq(environment, []byte{0}) {
+		if value, found := bytes.CutPrefix(entry, []byte(name+"=")); found {
+			return string(value), true
+		}
+	}
+	return "", false
 }
 
 // Kill ends the processes of those IDs at once.

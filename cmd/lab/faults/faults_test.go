@@ -1,0 +1,149 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"slices"
+	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"aiv.internal/conformance/cmd/lab/state"
+)
+
+func TestTable(t *testing.T) {
+	name := regexp.MustCompile(`^[a-z]+(-[a-z]+)+$`)
+	var seen []string
+	for _, fault := range Table() {
+		if !name.MatchString(fault.Name) || slices.Contains(seen, fault.Name) {
+			t.Errorf("the name %q is wrong or taken", fault.Name)
+		}
+		seen = append(seen, fault.Name)
+		if fault.Description == "" || len(fault.Failed)+len(fault.Undecided) == 0 || len(fault.Words) == 0 {
+			t.Errorf("%s does not say what it is, what must find it and in which words", fault.Name)
+		}
+		if fault.Mend != nil && fault.Break == nil {
+			t.Errorf("%s is mended but never broken", fault.Name)
+		}
+	}
+}
+
+func newLab(t *testing.T) *Lab {
+	t.Helper()
+	lab := New(state.Dir(t.TempDir()))
+	if err := lab.Dir.Make(); err != nil {
+		t.Fatal(err)
+	}
+	return lab
+}
+
+func TestBreakAndMend(t *testing.T) {
+	lab := newLab(t)
+	broken, mended := 0, []string{}
+	fault := Fault{
+		Name: "test",
+		Break: func(_ context.Context, _ *Lab, keep func([]byte) error) error {
+			broken++
+			return keep([]byte("the original"))
+		},
+		Mend: func(_ context.Context, _ *Lab, kept []byte) error {
+			mended = append(mended, string(kept))
+			return nil
+		},
+	}
+	for range 2 {
+		if err := Break(t.Context(), lab, fault); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if broken != 1 || !lab.Dir.FaultActive("test") {
+		t.Errorf("broken %d times, active %t", broken, lab.Dir.FaultActive("test"))
+	}
+	for range 2 {
+		if err := Mend(t.Context(), lab, fault); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(mended, []string{"the original"}) || lab.Dir.FaultActive("test") {
+		t.Errorf("mended with %q, active %t", mended, lab.Dir.FaultActive("test"))
+	}
+}
+
+func TestHalfABreakIsUndone(t *testing.T) {
+	lab := newLab(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	undone := false
+	fault := Fault{
+		Name: "test",
+		Break: func(context.Context, *Lab, func([]byte) error) error {
+			cancel()
+			return errors.New("half way")
+		},
+		Mend: func(ctx context.Context, _ *Lab, _ []byte) error {
+			undone = true
+			return ctx.Err()
+		},
+	}
+	if err := Break(ctx, lab, fault); err == nil {
+		t.Error("no error")
+	}
+	if !undone || lab.Dir.FaultActive("test") {
+		t.Errorf("undone %t, active %t", undone, lab.Dir.FaultActive("test"))
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	lab := newLab(t)
+	original := "a: 1\nb: 2\n"
+	if err := os.WriteFile(lab.Dir.Answers(), []byte(original), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	read := func() string {
+		content, err := os.ReadFile(lab.Dir.Answers())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	// Two faults, mended in the order in which they were planted.
+	steps := []struct {
+		do   func() error
+		want string
+	}{
+		{func() error { return answerInstead("a: 1", "a: 9")(t.Context(), lab, nil) }, "a: 9\nb: 2\n"},
+		{func() error { return answerInstead("a: 1", "a: 9")(t.Context(), lab, nil) }, "a: 9\nb: 2\n"},
+		{func() error { return answerInstead("b: 2", "b: 8")(t.Context(), lab, nil) }, "a: 9\nb: 8\n"},
+		{func() error { return answerAgain("a: 1", "a: 9")(t.Context(), lab, nil) }, "a: 1\nb: 8\n"},
+		{func() error { return answerAgain("b: 2", "b: 8")(t.Context(), lab, nil) }, original},
+	}
+	for i, step := range steps {
+		if err := step.do(); err != nil || read() != step.want {
+			t.Errorf("step %d: got %q, error %v", i, read(), err)
+		}
+	}
+	if err := answerInstead("c: 3", "c: 4")(t.Context(), lab, nil); err == nil {
+		t.Error("a line that is not there was replaced")
+	}
+}
+
+func TestRightWithout(t *testing.T) {
+	rules := []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"pods", "nodes"}, Verbs: []string{"get", "list"}},
+		{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"list"}},
+		{APIGroups: []string{"apps"}, Resources: []string{"nodes"}, Verbs: []string{"list"}},
+	}
+	want := []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}},
+		{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get"}},
+		rules[2],
+	}
+	got, found := right{verb: "list", resource: "nodes"}.without(rules)
+	if !found || !slices.EqualFunc(got, want, func(a, b rbacv1.PolicyRule) bool { return a.String() == b.String() }) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if _, found := (right{verb: "delete", resource: "nodes"}).without(rules); found {
+		t.Error("found a right that nobody has")
+	}
+}

@@ -1,0 +1,80 @@
+package pki
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"testing"
+	"time"
+
+	"aiv.internal/conformance/cmd/lab/state"
+	"aiv.internal/conformance/cmd/lab/topology"
+)
+
+func parseCertificate(t *testing.T, encoded []byte) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode(encoded)
+	if block == nil {
+		t.Fatal("no PEM")
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
+}
+
+func TestCreate(t *testing.T) {
+	dir := state.Dir(t.TempDir())
+	if err := dir.Make(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Create(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, authority, host string }{
+		{APIServer, ClusterCA, topology.HostIP},
+		{APIServer, ClusterCA, "kubernetes.default.svc"},
+		{Kubelet("lab-node1"), ClusterCA, "10.64.0.11"},
+		{Registry, CompanyCA, topology.RegistryHost},
+		{Admin, ClusterCA, ""},
+	} {
+		pair, err := tls.LoadX509KeyPair(dir.PKI(test.name)+".crt", dir.PKI(test.name)+".key")
+		if err != nil {
+			t.Fatal(err)
+		}
+		authority, err := Read(dir.PKI(test.authority))
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(authority.certificate)
+		options := x509.VerifyOptions{Roots: roots, DNSName: test.host, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+		if test.host != "" {
+			options.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		}
+		if _, err := pair.Leaf.Verify(options); err != nil {
+			t.Errorf("%s for %q: %v", test.name, test.host, err)
+		}
+		if info, err := os.Stat(dir.PKI(test.name) + ".key"); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode of the key of %s: %v, %v", test.name, info.Mode(), err)
+		}
+	}
+}
+
+func TestExpired(t *testing.T) {
+	authority, err := NewAuthority("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := time.Now().Add(-time.Hour)
+	pair, err := authority.Issue(Request{CommonName: "late", NotAfter: end})
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate := parseCertificate(t, pair.Certificate)
+	if certificate.NotAfter.After(time.Now()) || !certificate.NotBefore.Before(certificate.NotAfter) {
+		t.Errorf("valid from %s to %s", certificate.NotBefore, certificate.NotAfter)
+	}
+}
