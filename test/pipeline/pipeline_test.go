@@ -178,7 +178,8 @@ func TestComponentChecksTheLab(t *testing.T) {
 	if slices.ContainsFunc(suites, func(name string) bool { return strings.HasPrefix(name, "6.") }) {
 		t.Errorf("focus was not passed on: %v", suites)
 	}
-	if !strings.Contains(output, "nothing to remove in namespace jupyterhub-prod") {
+	// What it removes, another run may have left.
+	if !strings.Contains(output, "nothing to remove in namespace jupyterhub-prod") && !strings.Contains(output, "> removed ") {
 		t.Errorf("the cleanup did not run after the job:\n%s", output)
 	}
 }
