@@ -44,6 +44,8 @@ func TestPodSymptoms(t *testing.T) {
 		{"registry's CA", waiting("ErrImagePull", pull+`failed to do request: Head "https://r:5000/v2/a/manifests/b": x509: certificate signed by unknown authority`), ImageUntrusted, final, false},
 		{"plain registry", waiting("ErrImagePull", pull+"http: server gave HTTP response to HTTPS client"), ImageUntrusted, final, false},
 		{"no such registry", waiting("ErrImagePull", pull+`failed to do request: Head "https://r:5000/v2/a/manifests/b": dial tcp: lookup r on 10.0.0.1:53: no such host`), ImageHostUnknown, 5 * time.Second, false},
+		{"resolver down", waiting("ErrImagePull", pull+`failed to do request: Head "https://r/v2/a/b/manifests/c": dial tcp: lookup r on 10.0.0.1:53: read udp 10.0.0.2:1->10.0.0.1:53: i/o timeout`), ImageHostUnknown, 5 * time.Second, false},
+		{"capitals in the name", waiting("ErrImagePull", `failed to parse image reference "R/A:latest": invalid reference format: repository name must be lowercase`), ImageInvalid, final, false},
 		{"registry down", waiting("ErrImagePull", pull+`failed to do request: Head "https://r:5000/v2/a/manifests/b": dial tcp 10.0.0.1:5000: connect: connection refused`), RegistryDown, 15 * time.Second, false},
 		{"corrupted blob", waiting("ErrImagePull", `rpc error: code = FailedPrecondition desc = failed to pull and unpack image "r:5000/a:b": failed commit on ref "layer-sha256:1": unexpected commit digest sha256:2, expected sha256:1: failed precondition`), ImageCorrupt, 5 * time.Second, false},
 		{"other architecture", waiting("ErrImagePull", `rpc error: code = NotFound desc = failed to pull and unpack image "r:5000/a:b": no match for platform in manifest: not found`), ImagePlatform, final, false},
