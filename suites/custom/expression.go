@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/ext"
 
@@ -29,9 +30,10 @@ const (
 // expression is a CEL expression over one variable (https://cel.dev), made when a check
 // needs it and not before: the library takes its time.
 type expression struct {
-	text    string
-	ast     *cel.Ast
-	program cel.Program
+	ast *cel.Ast
+	// limited gives the answer; telling also keeps what each part of the expression gave,
+	// and would ignore the limit of costs for that.
+	limited, telling cel.Program
 }
 
 // compile returns the expression, or an error that says where in the text it is wrong.
@@ -49,20 +51,26 @@ func compile(text, variable string) (*expression, error) {
 	if kind := tree.OutputType(); !kind.IsExactType(cel.BoolType) && !kind.IsExactType(cel.DynType) {
 		return nil, fmt.Errorf("the CEL expression gives %s, and must give true or false", kind)
 	}
-	program, err := environment.Program(tree, cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptEvery), cel.EvalOptions(cel.OptTrackState))
+	limited, err := environment.Program(tree, cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptEvery))
 	if err != nil {
 		return nil, fmt.Errorf("prepare the CEL expression: %w", err)
 	}
-	return &expression{text: text, ast: tree, program: program}, nil
+	telling, err := environment.Program(tree, cel.InterruptCheckFrequency(interruptEvery), cel.EvalOptions(cel.OptTrackState))
+	if err != nil {
+		return nil, fmt.Errorf("prepare the CEL expression: %w", err)
+	}
+	return &expression{ast: tree, limited: limited, telling: telling}, nil
 }
 
 // errNoAnswer marks an expression that came to no answer, because the object lacks a field
 // or the evaluation was too much.
 var errNoAnswer = errors.New("the expression has no answer")
 
-// holds evaluates the expression; seen quotes the fields that it looked at.
+// holds evaluates the expression. Where it does not hold, seen quotes the fields that it
+// looked at.
 func (e *expression) holds(ctx context.Context, variable string, value any) (is bool, seen string, err error) {
-	out, details, err := e.program.ContextEval(ctx, map[string]any{variable: value})
+	input := map[string]any{variable: value}
+	out, _, err := e.limited.ContextEval(ctx, input)
 	if ctx.Err() != nil {
 		return false, "", ctx.Err()
 	}
@@ -73,7 +81,14 @@ func (e *expression) holds(ctx context.Context, variable string, value any) (is 
 	if !isBool {
 		return false, "", fmt.Errorf("%w of true or false, but a %s", errNoAnswer, out.Type().TypeName())
 	}
-	return bool(answer), e.values(details), nil
+	if answer {
+		return true, "", nil
+	}
+	_, details, err := e.telling.ContextEval(ctx, input)
+	if err != nil {
+		return false, "", ctx.Err()
+	}
+	return false, e.values(details), nil
 }
 
 // values renders the fields that the expression read, "object.spec.replicas = 1".
@@ -83,11 +98,14 @@ func (e *expression) values(details *cel.EvalDetails) string {
 	}
 	inner := map[int64]bool{}
 	fields := ast.MatchDescendants(ast.NavigateAST(e.ast.NativeRep()), func(node ast.NavigableExpr) bool {
-		return node.Kind() == ast.SelectKind && !node.AsSelect().IsTestOnly()
+		if node.Kind() == ast.SelectKind { // has(…) too
+			inner[node.AsSelect().Operand().ID()] = true
+		}
+		if operand := operandOf(node); operand != nil {
+			inner[operand.ID()] = true
+		}
+		return operandOf(node) != nil
 	})
-	for _, field := range fields {
-		inner[field.AsSelect().Operand().ID()] = true
-	}
 	var out []string
 	for _, field := range fields {
 		path := pathOf(field)
@@ -109,17 +127,34 @@ func (e *expression) values(details *cel.EvalDetails) string {
 	return strings.Join(out, ", ")
 }
 
-// pathOf renders a chain of fields, "" for anything else.
-func pathOf(e ast.Expr) string {
-	switch e.Kind() {
-	case ast.IdentKind:
-		return e.AsIdent()
-	case ast.SelectKind:
-		if path := pathOf(e.AsSelect().Operand()); path != "" {
-			return path + "." + e.AsSelect().FieldName()
-		}
+// operandOf returns what a field or an element is taken from, nil for anything else.
+func operandOf(e ast.Expr) ast.Expr {
+	switch {
+	case e.Kind() == ast.SelectKind && !e.AsSelect().IsTestOnly():
+		return e.AsSelect().Operand()
+	case e.Kind() == ast.CallKind && e.AsCall().FunctionName() == operators.Index && e.AsCall().Args()[1].Kind() == ast.LiteralKind:
+		return e.AsCall().Args()[0]
 	}
-	return ""
+	return nil
+}
+
+// pathOf renders a chain of fields and elements, "" for anything else.
+func pathOf(e ast.Expr) string {
+	if e.Kind() == ast.IdentKind {
+		return e.AsIdent()
+	}
+	operand := operandOf(e)
+	if operand == nil {
+		return ""
+	}
+	path := pathOf(operand)
+	switch {
+	case path == "":
+		return ""
+	case e.Kind() == ast.SelectKind:
+		return path + "." + e.AsSelect().FieldName()
+	}
+	return fmt.Sprintf("%s[%q]", path, fmt.Sprint(e.AsCall().Args()[1].AsLiteral().Value()))
 }
 
 func shorten(text string) string {
