@@ -212,14 +212,11 @@ func TestPairOnTwoVolumes(t *testing.T) {
 func TestPairWhoseLocksAreNotHonoured(t *testing.T) {
 	dir := t.TempDir()
 	o := PairOptions{Dir: dir, Session: "s1", Wait: 10 * time.Second}
+	a, b := o, o
+	a.Name, b.Name = "a", "b"
 	first := make(chan PairResult)
-	go func() {
-		a := o
-		a.Name = "a"
-		first <- DiskPair(context.Background(), a)
-	}()
-	o.Name = "b"
-	for _, result := range []PairResult{DiskPair(t.Context(), o), <-first} {
+	go func() { first <- DiskPair(context.Background(), a) }()
+	for _, result := range []PairResult{DiskPair(t.Context(), b), <-first} {
 		if !result.Shared || !result.LockTaken || result.LockHonoured {
 			t.Errorf("got %+v (%v)", result, result.Trouble)
 		}
