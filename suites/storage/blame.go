@@ -26,11 +26,7 @@ func blame(err error, expected string) error {
 	if slices.Contains(storageCauses, cause) || cause == throwaway.NoneSeen && aboutVolumes(err.Error()) || volumeTied(err) {
 		return err
 	}
-	f := kubeerr.FromAPI(err, expected)
-	if f.Undecided {
-		return f
-	}
-	return finding.NotDecided(expected, f.Found, f.Why, f.Do).Because(err)
+	return undecide(kubeerr.FromAPI(err, expected))
 }
 
 // aboutVolumes recognises a time-out whose last events are about the volume (pkg/kubelet and
@@ -39,12 +35,14 @@ func aboutVolumes(text string) bool {
 	return strings.Contains(text, "Mount") || strings.Contains(text, "Attach") || strings.Contains(text, "claim is not bound")
 }
 
-// volumeTied recognises a pod that no other node takes because its volume stays behind. The
-// scheduler said "had volume node affinity conflict" until 1.34 and "didn't match
-// PersistentVolume's node affinity" since.
+// tiedWords are the scheduler's for a volume that keeps its pods where it is
+// (pkg/scheduler/framework/plugins/volumebinding and volumezone, old and new).
+var tiedWords = []string{"PersistentVolume's node affinity", "volume node affinity conflict", "no available volume zone"}
+
+// volumeTied recognises a pod that no other node takes because its volume stays behind.
 func volumeTied(err error) bool {
 	return throwaway.CauseOf(err) == throwaway.Unschedulable &&
-		(strings.Contains(err.Error(), "volume node affinity") || strings.Contains(err.Error(), "PersistentVolume's node affinity"))
+		slices.ContainsFunc(tiedWords, func(words string) bool { return strings.Contains(err.Error(), words) })
 }
 
 // nowhereElse recognises a pod for which no node is left once one is excluded. A node that is
@@ -67,4 +65,13 @@ func seeOther(err error, item string) error {
 		return err
 	}
 	return finding.NotDecided(f.Expected, f.Found, f.Why, "see item "+item).Because(err)
+}
+
+// undecide returns a failure as undecided: it is real, but not what the item asks.
+func undecide(err error) error {
+	f := finding.As(err)
+	if f == nil || f.Undecided {
+		return err
+	}
+	return finding.NotDecided(f.Expected, f.Found, f.Why, f.Do).Because(err)
 }

@@ -91,7 +91,12 @@ func leave(ctx context.Context, pod *throwaway.Pod) error {
 // there is no other.
 func (v *lifetime) readBack(ctx context.Context, kit *throwaway.Kit, data probe.DiskOptions) {
 	v.readAvoiding(ctx, kit, data, v.write.node)
-	if nowhereElse(v.read.err) {
+	switch {
+	case volumeTied(v.read.err):
+		v.read.err = finding.Failed("the volume follows its pod to another node", finding.As(v.read.err).Found,
+			"the volume lies on one node's disk, or in a zone that has no other node: with that node, its data is gone",
+			"use a StorageClass of shared or network storage, or have nodes added in that zone").Because(v.read.err)
+	case nowhereElse(v.read.err):
 		v.alone = finding.As(v.read.err).Found
 		v.readAvoiding(ctx, kit, data)
 	}

@@ -26,7 +26,7 @@ var _ = check.Subsection("6.1", func() {
 			check.NoError(err, "find StorageClass "+a.Name)
 			describe(class)
 			ready()
-			check.NoError(seeOther(v.refused, "6.2.1"), "claim a volume")
+			v.requireClaim("6.2.1")
 			if f := finding.As(v.unbound); f != nil {
 				f.Expected = fmt.Sprintf("StorageClass %s (provisioner %s) gives a claim a volume", class.Name, class.Provisioner)
 			}
@@ -39,7 +39,7 @@ var _ = check.Subsection("6.1", func() {
 				check.NotApplicable("storageClass.accessModes does not name ReadWriteOnce")
 			}
 			ready()
-			v.requireBound("6.1.1")
+			v.requireVolume("6.2.1", "6.1.1")
 			check.NoError(v.write.err, "write to the volume")
 			report(judgeWritten(v.write.result))
 			writing(v.write)
@@ -57,7 +57,7 @@ var _ = check.Subsection("6.1", func() {
 			if v.tooLarge != nil {
 				failRefused(v.tooLarge, "storageQuotas.perUser", a.PerUser.Quantity)
 			}
-			v.requireBound("6.1.1")
+			v.requireVolume("6.2.1", "6.1.1")
 			proveSize(v.claimed, v.write.result.Volume, v.write.err, "6.1.4.1")
 			proveLimits(ctx, a, v.class, v.mode)
 		})
@@ -69,7 +69,7 @@ var _ = check.Subsection("6.1", func() {
 					"a full volume can then only be replaced by a larger one, by hand", "have allowVolumeExpansion set to true: drivers of Ceph can grow volumes in use")
 			}
 			ready()
-			v.requireBound("6.1.1")
+			v.requireVolume("6.2.1", "6.1.1")
 			check.NoError(seeOther(v.write.err, "6.1.4.1"), "write to the volume")
 			check.NoError(pointTo(judgeWritten(v.write.result), "6.1.4.1"), "write to the volume")
 			check.NoError(seeOther(v.read.err, "6.1.4.1"), "read the volume")

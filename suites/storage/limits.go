@@ -62,6 +62,7 @@ func proveQuota(ctx context.Context, answered resource.Quantity, class string) {
 	if f := judgeQuota(quotas.Items, answered, class); f != nil {
 		check.NoError(f, "hold the namespace's quota against the answer")
 	}
+	check.Evidence("ResourceQuota for storage", answered.String())
 }
 
 // judgeQuota finds the tightest quota for volumes of the class, in force and as answered: nil

@@ -85,8 +85,17 @@ func (c *claimed) whileBinding(ctx context.Context, work func(context.Context) e
 	return failed
 }
 
-// requireBound ends the check as undecided where there is no volume to look at.
-func (c *claimed) requireBound(item string) {
-	check.NoError(seeOther(c.refused, item), "claim a volume")
-	check.NoError(seeOther(c.unbound, item), "claim a volume")
+// requireClaim ends the check as undecided where no claim could be made. Where that is for
+// want of room, the item that is about the size fails for it.
+func (c *claimed) requireClaim(sizeItem string) {
+	if c.tooLarge != nil {
+		check.NoError(seeOther(c.refused, sizeItem), "claim a volume")
+	}
+	check.NoError(undecide(c.refused), "claim a volume")
+}
+
+// requireVolume is requireClaim that also wants the claim bound, which bindItem is about.
+func (c *claimed) requireVolume(sizeItem, bindItem string) {
+	c.requireClaim(sizeItem)
+	check.NoError(seeOther(c.unbound, bindItem), "bind a claim")
 }
