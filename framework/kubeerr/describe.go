@@ -16,6 +16,16 @@ import (
 	"aiv.internal/conformance/framework/finding"
 )
 
+// LackingRight returns the finding that the runner may not use verb on resource, for errors in
+// which the API server does not name them: those of a watch.
+func LackingRight(err error, verb, resource, doing string) *finding.Finding {
+	f := describe(MissingRight, err, doing)
+	if rbacMessage.FindStringSubmatch(err.Error()) == nil {
+		f.Why = fmt.Sprintf("%s may not %s %s", identity(err), verb, resource)
+	}
+	return f.Because(err)
+}
+
 // describe words a finding. What keeps us from asking is undecided; what the cluster decides
 // about an object like JupyterHub's is a failure, since the chart will meet it as well.
 func describe(reason Reason, err error, doing string) *finding.Finding {
@@ -27,9 +37,8 @@ func describe(reason Reason, err error, doing string) *finding.Finding {
 		return undecided("the time for this check was over, or the run was interrupted",
 			"run it again; raise --timeout if the cluster is slow")
 	case MissingRight:
-		f := undecided(fmt.Sprintf("%s may not %s", identity(err), MissingRightOf(err)),
+		return undecided(fmt.Sprintf("%s may not %s", identity(err), MissingRightOf(err)),
 			"grant the right: deploy/rbac.yaml and deploy/installer-role.yaml list all that the runner needs")
-		return f
 	case NotAuthenticated:
 		return undecided("the API server does not accept the credentials: expired, revoked, or of another cluster",
 			"renew the kubeconfig or the service account's token")

@@ -26,7 +26,7 @@ type api struct {
 	objects  map[string]map[string]any // by path
 	history  []change
 	requests []string
-	// refuse answers a request with a status message, if it returns one.
+	// refuse answers a request (method "WATCH" for a watch) with a status, if it returns one.
 	refuse func(method, path string) (code int, message string)
 	// cut ends every open watch when it grows; gone makes the next watches answer 410.
 	cut, gone int
@@ -127,7 +127,11 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	a.requests = append(a.requests, r.Method+" "+r.URL.Path+map[bool]string{true: " watch"}[query.Get("watch") != ""])
 	if a.refuse != nil {
-		if code, message := a.refuse(r.Method, r.URL.Path); code != 0 {
+		method := r.Method
+		if query.Get("watch") != "" {
+			method = "WATCH"
+		}
+		if code, message := a.refuse(method, r.URL.Path); code != 0 {
 			answerStatus(w, code, message)
 			return
 		}

@@ -151,7 +151,7 @@ func (c *Claim) Gone(ctx context.Context) error {
 
 func (c *Claim) target() target[*corev1.PersistentVolumeClaim] {
 	claims := c.kit.run.client.Kube.CoreV1().PersistentVolumeClaims(c.last.Namespace)
-	return target[*corev1.PersistentVolumeClaim]{name: c.last.Name, get: claims.Get, watch: claims.Watch}
+	return target[*corev1.PersistentVolumeClaim]{kind: "persistentvolumeclaims", name: c.last.Name, get: claims.Get, watch: claims.Watch}
 }
 
 // wait follows the claim until reached says so, a symptom has worn out its grace, or ctx ends.

@@ -130,7 +130,7 @@ func (l leftovers) gone(ctx context.Context, client Client, namespace, labels st
 			return remains(l.kind.Resource, waiting, ctx.Err())
 		}
 		if err != nil && kubeerr.ReasonOf(err) == kubeerr.MissingRight {
-			return kubeerr.FromAPI(err, "watch "+l.kind.Resource+" go")
+			return kubeerr.LackingRight(err, "watch", l.kind.Resource, "see that the run's "+l.kind.Resource+" are gone")
 		}
 		// The watch's place is too old: look again and go on from there.
 		again, err := list(ctx, client, l.kind, namespace, labels)

@@ -115,7 +115,7 @@ func (p *Pod) Gone(ctx context.Context) error {
 
 func (p *Pod) target() target[*corev1.Pod] {
 	pods := p.kit.run.client.Kube.CoreV1().Pods(p.last.Namespace)
-	return target[*corev1.Pod]{name: p.last.Name, get: pods.Get, watch: pods.Watch}
+	return target[*corev1.Pod]{kind: "pods", name: p.last.Name, get: pods.Get, watch: pods.Watch}
 }
 
 // wait follows the pod until reached says so, a symptom has worn out its grace, or ctx ends.

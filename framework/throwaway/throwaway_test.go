@@ -200,6 +200,29 @@ func TestCreationRefused(t *testing.T) {
 	}
 }
 
+// The API server's refusal of a watch does not say what was refused.
+func TestMissingRightToWatchIsNamed(t *testing.T) {
+	api, client := newAPI(t)
+	run := begin(t, client, "r1")
+	k, _ := kit(run, "6.1.1")
+	p, err := k.Pod(t.Context(), PodOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.change(podPath(p), func(pod map[string]any) { metaOf(pod)["finalizers"] = []any{"x/y"} })
+	api.refuse = func(method, path string) (int, string) {
+		if method == "WATCH" {
+			return 403, "unknown"
+		}
+		return 0, ""
+	}
+	for doing, err := range map[string]error{"wait": p.Running(t.Context()), "end": run.End(t.Context())} {
+		if f := finding.As(err); f == nil || !f.Undecided || !strings.Contains(f.Why, "may not watch pods") {
+			t.Errorf("%s: %v", doing, err)
+		}
+	}
+}
+
 func TestLimitRangeIsMet(t *testing.T) {
 	api, client := newAPI(t)
 	k, _ := kit(begin(t, client, "r1"), "6.1.1")

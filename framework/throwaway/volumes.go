@@ -39,7 +39,7 @@ func volumesGone(ctx context.Context, client Client, names []string) error {
 		if err != nil {
 			return kubeerr.FromAPI(err, "see that persistentvolume "+name+" is gone")
 		}
-		t := target[*corev1.PersistentVolume]{name: name, get: volumes.Get, watch: volumes.Watch}
+		t := target[*corev1.PersistentVolume]{kind: "persistentvolumes", name: name, get: volumes.Get, watch: volumes.Watch}
 		last, err := follow(ctx, t, volume, func(_ context.Context, v *corev1.PersistentVolume, gone bool) (bool, time.Duration, error) {
 			return gone, 0, retained(v)
 		})

@@ -28,6 +28,7 @@ type object interface {
 
 // target is one object in the API, for following it.
 type target[T object] struct {
+	kind  string // as RBAC calls it: the resource
 	name  string
 	get   func(context.Context, string, metav1.GetOptions) (T, error)
 	watch func(context.Context, metav1.ListOptions) (watch.Interface, error)
@@ -79,7 +80,10 @@ func follow[T object](ctx context.Context, t target[T], now T, look step[T]) (T,
 				continue
 			}
 			if open && event.Type == watch.Error {
-				if err := statusError(event.Object); kubeerr.ReasonOf(err) == kubeerr.MissingRight || kubeerr.ReasonOf(err) == kubeerr.NotAuthenticated {
+				switch err := statusError(event.Object); kubeerr.ReasonOf(err) {
+				case kubeerr.MissingRight:
+					return now, kubeerr.LackingRight(err, "watch", t.kind, "follow "+t.kind+" "+t.name)
+				case kubeerr.NotAuthenticated:
 					return now, err
 				}
 			}
