@@ -34,7 +34,7 @@ GITLAB_CI_LOCAL := $(TOOLS)/gitlab-ci-local-$(GITLAB_CI_LOCAL_VERSION)/node_modu
 LAB_LIGHT = $$($(GO) list ./... | grep -v -e '/lab/kube$$' -e '/lab/coredns$$')
 
 # $(call gotest,NAME,ARGUMENTS): go test with its results in test-report/NAME.json and NAME.xml.
-gotest = $(GOTESTSUM) --format=pkgname --jsonfile=$(REPORTS)/$(1).json --junitfile=$(REPORTS)/$(1).xml -- $(2)
+gotest = $(GOTESTSUM) --format=pkgname --format-hide-empty-pkg --jsonfile=$(REPORTS)/$(1).json --junitfile=$(REPORTS)/$(1).xml -- $(2)
 
 ##@ To look at it
 
@@ -54,8 +54,12 @@ demo: build ## Bring the lab up, check it, and say where the report is (root; in
 	*) echo "Exit code $$code: the lab is not as its answers file says; the list above says why."; exit $$code ;;
 	esac
 	echo "Report:  conformance-report/junit.xml (for GitLab), conformance-report/report.json (for programs)"
-	echo "Go on:   $(LAB) break storage-data-lost && bin/runner --kubeconfig .lab/kubeconfig --answers .lab/answers.yaml --focus=storage; $(LAB) mend"
-	echo "Take it down: make lab-down"
+	echo
+	echo "Break something, and see it found:"
+	echo "  $(LAB) break volume-loses-data"
+	echo "  bin/runner --kubeconfig .lab/kubeconfig --answers .lab/answers.yaml --focus=storage"
+	echo "  $(LAB) mend"
+	echo "Take the lab down: make lab-down"
 
 ##@ To build
 
@@ -141,8 +145,8 @@ test-lab: build $(GOTESTSUM) $(GITLAB_CI_LOCAL) ## Test against the lab: drivers
 	export LAB_KEEP=1 GITLAB_CI_LOCAL=$(GITLAB_CI_LOCAL)
 	failed=0
 	(cd cmd/lab && $(call gotest,csi,-trimpath -tags lab -count=1 ./csi/...)) || failed=1
-	$(call gotest,pipeline,-trimpath -tags lab -count=1 -timeout 20m ./test/pipeline/...) || failed=1
-	$(call gotest,lab,-trimpath -tags lab -count=1 -timeout 60m ./test/lab/...) || failed=1
+	# One package after the other: they share one lab.
+	$(call gotest,lab,-trimpath -tags lab -count=1 -p 1 -timeout 60m ./test/...) || failed=1
 	[ $$failed = 0 ] || cp -r .lab/log $(REPORTS)/lab-log
 	exit $$failed
 
@@ -188,6 +192,6 @@ $(GITLAB_CI_LOCAL):
 	npm install --no-audit --no-fund --silent --prefix $(TOOLS)/gitlab-ci-local-$(GITLAB_CI_LOCAL_VERSION) gitlab-ci-local@$(GITLAB_CI_LOCAL_VERSION)
 
 .PHONY: bench
-bench: build ## Measure the limits: time against bare client-go, list, memory, CPU, sizes, lab up (root)
+bench: build ## Measure what has a limit: time against bare client-go, memory, CPU, sizes, lab up (root)
 	@$(LAB) up --install
-	$(GO) test -trimpath -tags lab -count=1 -timeout 30m -run '^$$' -bench . ./test/bench/...
+	$(GO) run -trimpath ./test/bench -lab
