@@ -26,6 +26,7 @@ const command = "/exit"
 // The media types are Docker's: every registry and container runtime takes them, while
 // older registries refuse those of OCI.
 func tinyImage(mark string, now time.Time) (v1.ImageIndex, error) {
+	now = now.UTC().Truncate(time.Second)
 	index := mutate.IndexMediaType(empty.Index, types.DockerManifestList)
 	for _, architecture := range slices.Sorted(maps.Keys(exitCode)) {
 		image, err := imageFor(architecture, mark, now)
