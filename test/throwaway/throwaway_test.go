@@ -274,6 +274,20 @@ func TestExitCode(t *testing.T) {
 	}
 }
 
+// GitLab runs a job's script through sh, with the runner on PATH.
+func TestTheImageRunsScripts(t *testing.T) {
+	t.Parallel()
+	ctx := limited(t)
+	script := `set -eo pipefail; mkdir -p build.tmp; runner version > build.tmp/log; probe exit 0; cat build.tmp/log > /dev/termination-log`
+	pod, err := kit(t, begin(t), "1.1.1").Pod(ctx, throwaway.PodOptions{Image: image, Command: []string{"sh", "-c", script}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := pod.Finished(ctx); err != nil || report.ExitCode != 0 || len(report.Message) == 0 {
+		t.Errorf("%+v %q, %v", report, report.Message, err)
+	}
+}
+
 func TestClaimsEndWithTheCause(t *testing.T) {
 	t.Parallel()
 	ctx, k := limited(t), kit(t, begin(t), "6.1.1")
