@@ -32,24 +32,25 @@ func shell(ctx context.Context, args []string, in io.Reader, out, errs io.Writer
 	if len(parameters) > 0 {
 		parameters = parameters[1:] // the first is the script's own name, $0
 	}
-	runner, err := interp.New(
-		interp.StdIO(in, out, errs),
-		interp.Params(append(append(settings, "--"), parameters...)...),
-		interp.CallHandler(rewrite),
-		interp.ExecHandlers(builtin),
-	)
-	if err != nil {
-		fmt.Fprintln(errs, "sh:", err)
-		return 2
-	}
+	var script io.Reader
+	name := "sh"
 	switch {
 	case text != nil:
-		err = run(ctx, runner, strings.NewReader(*text), "-c")
+		script = strings.NewReader(*text)
 	case len(rest) > 0:
-		err = runFile(ctx, runner, rest[0])
+		file, err := os.Open(rest[0])
+		if err != nil {
+			fmt.Fprintln(errs, "sh:", err)
+			return 127
+		}
+		defer file.Close()
+		script, name = file, rest[0]
 	default:
-		err = run(ctx, runner, in, "stdin")
+		script, in = in, nil // the script's commands must not read the script
 	}
+	err := run(ctx, script, name, interp.StdIO(in, out, errs),
+		interp.Params(append(append(settings, "--"), parameters...)...),
+		interp.CallHandler(rewrite), interp.ExecHandlers(builtin))
 	var status interp.ExitStatus
 	if errors.As(err, &status) {
 		return int(status)
@@ -89,22 +90,17 @@ func parseArguments(args []string) (settings []string, text *string, rest []stri
 	return settings, text, args
 }
 
-func runFile(ctx context.Context, runner *interp.Runner, path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return run(ctx, runner, file, path)
-}
-
 // run reads the whole script before its first line: a CI job sends it at once.
-func run(ctx context.Context, runner *interp.Runner, script io.Reader, name string) error {
+func run(ctx context.Context, script io.Reader, name string, options ...interp.RunnerOption) error {
 	content, err := io.ReadAll(script)
 	if err != nil {
 		return err
 	}
 	parsed, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(string(content)), name)
+	if err != nil {
+		return err
+	}
+	runner, err := interp.New(options...)
 	if err != nil {
 		return err
 	}

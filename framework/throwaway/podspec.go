@@ -41,7 +41,7 @@ type PodOptions struct {
 	Mounts     []Mount
 	// UID is the user that the container runs as, 65532 if nil.
 	UID *int64
-	// FSGroup makes the kubelet give volumes to this group.
+	// FSGroup makes the kubelet give volumes to this group, which is the container's then.
 	FSGroup *int64
 	// Affinity is merged with what AvoidNodes and Spread ask for, which win.
 	Affinity *corev1.Affinity
@@ -104,8 +104,10 @@ func (k *Kit) newPod(o PodOptions) *corev1.Pod {
 			Tolerations:                   append(append([]corev1.Toleration{}, settings.Tolerations...), o.Tolerations...),
 			Affinity:                      k.affinity(o),
 			SecurityContext: &corev1.PodSecurityContext{
-				RunAsNonRoot:   ptr.To(true),
-				RunAsUser:      ptr.To(ptr.Deref(o.UID, defaultUID)),
+				RunAsNonRoot: ptr.To(true),
+				RunAsUser:    ptr.To(ptr.Deref(o.UID, defaultUID)),
+				// Else the group would be root's, whose files a user of the real images may not touch.
+				RunAsGroup:     o.FSGroup,
 				FSGroup:        o.FSGroup,
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},

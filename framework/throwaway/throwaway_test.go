@@ -62,6 +62,9 @@ func TestPodIsMarkedOwnedAndRestricted(t *testing.T) {
 	if *pod.Spec.ActiveDeadlineSeconds != 1800 || *pod.Spec.AutomountServiceAccountToken || *pod.Spec.EnableServiceLinks {
 		t.Errorf("spec: %+v", pod.Spec)
 	}
+	if security := pod.Spec.SecurityContext; *security.RunAsUser != 1000 || *security.RunAsGroup != 100 || *security.FSGroup != 100 {
+		t.Errorf("security: %+v", security)
+	}
 	if c := pod.Spec.Containers[0]; c.Image != "registry/probe:1" || c.Command[0] != "/probe" || c.Resources.Limits.Cpu().IsZero() {
 		t.Errorf("container: %+v", c)
 	}

@@ -2,8 +2,6 @@ package throwaway
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -133,9 +131,4 @@ func retryWatch(ctx context.Context, from, labels, name string, open func(contex
 }
 
 // statusError returns the error that a watch event holds.
-func statusError(object runtime.Object) error {
-	if err := apierrors.FromObject(object); err != nil {
-		return err
-	}
-	return fmt.Errorf("the watch ended: %w", errors.ErrUnsupported)
-}
+func statusError(object runtime.Object) error { return apierrors.FromObject(object) }
