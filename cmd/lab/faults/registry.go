@@ -24,7 +24,7 @@ func registryFaults() []Fault {
 	return append([]Fault{
 		{
 			Name:        "registry-down",
-			Description: "The registry does not run: connections are refused.",
+			Description: "the registry does not run: connections are refused",
 			Failed:      []string{"5.1.1"},
 			Undecided:   []string{"5.1.2", "5.1.3"},
 			May:         []string{"5.1.4", "5.1.5", "5.1.6", "N.2.1", "N.2.2", "N.2.3"},
@@ -34,7 +34,7 @@ func registryFaults() []Fault {
 		},
 		{
 			Name:        registry.FaultPassword,
-			Description: "The password that the answers refer to is not the registry's any more.",
+			Description: "the password that the answers refer to is not the registry's any more",
 			Failed:      []string{"5.1.3"},
 			May:         append([]string{"5.1.2", "5.1.4"}, afterPush...),
 			Words:       []string{"401"},
@@ -44,34 +44,34 @@ func registryFaults() []Fault {
 		},
 		{
 			Name:        registry.FaultAnonymous,
-			Description: "The registry lets everybody read without credentials.",
+			Description: "the registry lets everybody read without credentials",
 			Failed:      []string{"5.1.3", "5.1.6"},
 			Words:       []string{"without"},
 		},
 		{
 			Name:        registry.FaultPushRefused,
-			Description: "The registry refuses the upload of blobs with 403.",
+			Description: "the registry refuses the upload of blobs with 403",
 			Failed:      []string{"5.1.4"},
 			May:         append([]string{"5.1.2"}, afterPush...),
 			Words:       []string{"403", "blob"},
 		},
 		{
 			Name:        registry.FaultManifestRefused,
-			Description: "The registry takes blobs and refuses manifests with 403.",
+			Description: "the registry takes blobs and refuses manifests with 403",
 			Failed:      []string{"5.1.4"},
 			May:         afterPush,
 			Words:       []string{"403", "manifest"},
 		},
 		{
 			Name:        registry.FaultDeleteRefused,
-			Description: "The registry refuses to delete with 403.",
+			Description: "the registry refuses to delete with 403",
 			Failed:      []string{"5.1.4"},
 			May:         afterPush,
 			Words:       []string{"403", "delet"},
 		},
 		{
 			Name:        registry.FaultBlobCorrupted,
-			Description: "The registry answers with blobs in which one byte is wrong.",
+			Description: "the registry answers with blobs in which one byte is wrong",
 			Failed:      []string{"5.1.5"},
 			May:         []string{"5.1.6"},
 			Words:       []string{"digest"},
@@ -90,17 +90,17 @@ func pullSecretFaults() []Fault {
 		}
 	}
 	return []Fault{
-		fault("pull-secret-missing", "The pull secret does not exist.",
+		fault("pull-secret-missing", "the pull secret does not exist",
 			func(*corev1.Secret) (*corev1.Secret, error) { return nil, nil }, topology.PullSecret),
-		fault("pull-secret-other-registry", "The pull secret holds credentials for another registry only.",
+		fault("pull-secret-other-registry", "the pull secret holds credentials for another registry only",
 			func(s *corev1.Secret) (*corev1.Secret, error) {
 				return withLogin(s, "docker."+topology.Domain+":5000", "unused")
 			}, "docker."+topology.Domain),
-		fault("pull-secret-wrong-password", "The pull secret holds a password that the registry refuses.",
+		fault("pull-secret-wrong-password", "the pull secret holds a password that the registry refuses",
 			func(s *corev1.Secret) (*corev1.Secret, error) {
 				return withLogin(s, topology.Registry, "not the password")
 			}, "401"),
-		fault("pull-secret-wrong-type", "The pull secret is of type Opaque, which nodes do not pull with.",
+		fault("pull-secret-wrong-type", "the pull secret is of type Opaque, which nodes do not pull with",
 			func(s *corev1.Secret) (*corev1.Secret, error) {
 				s.Type = corev1.SecretTypeOpaque
 				return s, nil

@@ -21,7 +21,7 @@ func storageFaults() []Fault {
 	return []Fault{
 		{
 			Name:        "storageclass-missing",
-			Description: "The answered StorageClass does not exist.",
+			Description: "the answered StorageClass does not exist",
 			Failed:      []string{"6.1.1"},
 			Undecided:   []string{"6.1.2", "6.1.3", "6.1.5"},
 			May:         []string{"6.1.4.1", "6.2.1", "6.2.3"},
@@ -37,7 +37,7 @@ func storageFaults() []Fault {
 		},
 		{
 			Name:        "storageclass-two-defaults",
-			Description: "Two StorageClasses carry the default annotation.",
+			Description: "two StorageClasses carry the default annotation",
 			Failed:      []string{"6.1.3"},
 			Words:       []string{topology.BlockClass, topology.SharedClass},
 			Break:       patchClass(topology.SharedClass, `{"metadata":{"annotations":{"storageclass.kubernetes.io/is-default-class":"true"}}}`),
@@ -45,7 +45,7 @@ func storageFaults() []Fault {
 		},
 		{
 			Name:        "provisioner-dead",
-			Description: "The provisioner of the block class does not run: claims wait for ever.",
+			Description: "the provisioner of the block class does not run: claims wait for ever",
 			Failed:      []string{"6.1.1"},
 			May:         onVolumes,
 			Words:       []string{topology.BlockProvisioner},
@@ -54,21 +54,21 @@ func storageFaults() []Fault {
 		},
 		{
 			Name:        csi.FaultLosesData,
-			Description: "A volume is formatted anew each time that a node attaches it.",
+			Description: "a volume is formatted anew each time that a node attaches it",
 			Failed:      []string{"6.1.4.1"},
 			May:         []string{"6.2.3"},
 			Words:       []string{"data"},
 		},
 		{
 			Name:        csi.FaultReadOnly,
-			Description: "Volumes are mounted read-only.",
+			Description: "volumes are mounted read-only",
 			Failed:      []string{"6.1.4.1", "6.1.4.2"},
 			May:         []string{"6.2.1", "6.2.2", "6.2.3"},
 			Words:       []string{"read-only"},
 		},
 		{
 			Name:        "access-denied",
-			Description: "The drivers do not apply a pod's fsGroup: volumes belong to root and users cannot write.",
+			Description: "the drivers do not apply a pod's fsGroup: volumes belong to root and users cannot write",
 			Failed:      []string{"6.1.4.1", "6.1.4.2"},
 			May:         []string{"6.2.1", "6.2.2", "6.2.3"},
 			Words:       []string{"permission"},
@@ -77,26 +77,26 @@ func storageFaults() []Fault {
 		},
 		{
 			Name:        csi.FaultNotShared,
-			Description: "Each node has a directory of its own for the same shared volume.",
+			Description: "each node has a directory of its own for the same shared volume",
 			Failed:      []string{"6.1.4.2"},
 			Words:       []string{"other"},
 		},
 		{
 			Name:        csi.FaultLocksIgnored,
-			Description: "POSIX locks on a shared volume hold on one node only, as on NFS without a lock daemon.",
+			Description: "POSIX locks on a shared volume hold on one node only, as on NFS without a lock daemon",
 			Failed:      []string{"6.1.4.2"},
 			Words:       []string{"lock"},
 		},
 		{
 			Name:        csi.FaultSmallerVolume,
-			Description: "The filesystem on a volume is smaller than what was asked for.",
+			Description: "the filesystem on a volume is smaller than what was asked for",
 			Failed:      []string{"6.2.1", "6.2.2"},
 			May:         []string{"6.2.3"},
 			Words:       []string{"smaller"},
 		},
 		{
 			Name:        "expansion-refused",
-			Description: "The StorageClass does not allow volumes to grow.",
+			Description: "the StorageClass does not allow volumes to grow",
 			Failed:      []string{"6.2.3"},
 			Words:       []string{"allowVolumeExpansion"},
 			Break:       patchClass(topology.BlockClass, `{"allowVolumeExpansion":false}`),
@@ -104,7 +104,7 @@ func storageFaults() []Fault {
 		},
 		{
 			Name:        csi.FaultGrowthStuck,
-			Description: "A claim may grow, but the node never enlarges the filesystem.",
+			Description: "a claim may grow, but the node never enlarges the filesystem",
 			Failed:      []string{"6.2.3"},
 			Words:       []string{"grow"},
 		},
