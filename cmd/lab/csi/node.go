@@ -60,7 +60,7 @@ func (s *nodeServer) NodeStageVolume(ctx context.Context, r *csi.NodeStageVolume
 	if err := s.refuseSecondNode(v); err != nil {
 		return nil, err
 	}
-	if err := s.stage(ctx, v, r.GetStagingTargetPath(), r.GetVolumeCapability().GetMount().GetMountFlags()); err != nil {
+	if err := s.stage(ctx, v, r.GetVolumeCapability().GetMount().GetMountFlags()); err != nil {
 		return nil, status.Errorf(codes.Internal, "stage volume %q on %s: %v", v.ID, s.node, err)
 	}
 	return &csi.NodeStageVolumeResponse{}, nil
@@ -87,14 +87,15 @@ func (s *nodeServer) NodeUnstageVolume(ctx context.Context, r *csi.NodeUnstageVo
 	if r.GetVolumeId() == "" || r.GetStagingTargetPath() == "" {
 		return nil, status.Error(codes.InvalidArgument, "the volume's ID or the staging path is missing")
 	}
-	if validID.MatchString(r.GetVolumeId()) {
-		unlock, err := s.store.lock(ctx, r.GetVolumeId())
-		if err != nil {
-			return nil, err
-		}
-		defer unlock()
+	if !validID.MatchString(r.GetVolumeId()) { // never ours, so nowhere mounted
+		return &csi.NodeUnstageVolumeResponse{}, nil
 	}
-	if err := s.unstage(r.GetVolumeId(), r.GetStagingTargetPath()); err != nil {
+	unlock, err := s.store.lock(ctx, r.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := s.unstage(r.GetVolumeId()); err != nil {
 		return nil, status.Errorf(codes.Internal, "unstage volume %q on %s: %v", r.GetVolumeId(), s.node, err)
 	}
 	return &csi.NodeUnstageVolumeResponse{}, nil
@@ -113,12 +114,12 @@ func (s *nodeServer) NodePublishVolume(_ context.Context, r *csi.NodePublishVolu
 	if _, err := s.store.volume(r.GetVolumeId()); err != nil {
 		return nil, err
 	}
-	staged, err := mounted(r.GetStagingTargetPath())
+	source, staged, err := s.shown(r.GetVolumeId())
 	if err == nil && !staged {
-		return nil, status.Errorf(codes.FailedPrecondition, "nothing is staged at %s", r.GetStagingTargetPath())
+		return nil, status.Errorf(codes.FailedPrecondition, "volume %q is not staged on %s", r.GetVolumeId(), s.node)
 	}
 	if err == nil {
-		err = s.publish(r.GetStagingTargetPath(), r.GetTargetPath(), r.GetReadonly())
+		err = s.publish(source, r.GetTargetPath(), r.GetReadonly())
 	}
 	if err != nil {
 		return nil, status.Errorf(codes.Internal, "publish volume %q on %s: %v", r.GetVolumeId(), s.node, err)
@@ -127,7 +128,7 @@ func (s *nodeServer) NodePublishVolume(_ context.Context, r *csi.NodePublishVolu
 }
 
 // publish shows the staged volume at the target, where a pod's container finds it.
-func (s *nodeServer) publish(staging, target string, readOnly bool) error {
+func (s *nodeServer) publish(source, target string, readOnly bool) error {
 	there, err := mounted(target)
 	if err != nil || there {
 		return err
@@ -135,7 +136,7 @@ func (s *nodeServer) publish(staging, target string, readOnly bool) error {
 	if err := os.MkdirAll(target, 0o750); err != nil {
 		return err
 	}
-	return bind(staging, target, readOnly || s.active(FaultReadOnly))
+	return bind(source, target, readOnly || s.active(FaultReadOnly))
 }
 
 func (s *nodeServer) NodeUnpublishVolume(_ context.Context, r *csi.NodeUnpublishVolumeRequest) (*csi.NodeUnpublishVolumeResponse, error) {

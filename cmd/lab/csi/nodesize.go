@@ -60,15 +60,16 @@ func (s *nodeServer) NodeExpandVolume(ctx context.Context, r *csi.NodeExpandVolu
 	if err != nil {
 		return nil, err
 	}
-	there, err := mounted(r.GetVolumePath())
+	whole := s.store.whole(v.ID, s.node)
+	there, err := mounted(whole)
 	if err == nil && !there {
-		return nil, status.Errorf(codes.NotFound, "volume %q is not at %s", v.ID, r.GetVolumePath())
+		return nil, status.Errorf(codes.FailedPrecondition, "volume %q is not staged on %s", v.ID, s.node)
 	}
 	if err == nil && s.active(FaultGrowthStuck) {
 		err = errors.New("the filesystem did not take the new size (fault " + FaultGrowthStuck + " of the lab)")
 	}
 	if err == nil {
-		err = s.growToDevice(ctx, v, r.GetVolumePath())
+		err = s.growToDevice(ctx, v, whole)
 	}
 	if err != nil {
 		return nil, status.Errorf(codes.Internal, "grow volume %q on %s: %v", v.ID, s.node, err)
@@ -77,7 +78,7 @@ func (s *nodeServer) NodeExpandVolume(ctx context.Context, r *csi.NodeExpandVolu
 }
 
 // growToDevice makes the kernel see the image's new size and the filesystem use it.
-func (s *nodeServer) growToDevice(ctx context.Context, v *volume, path string) error {
+func (s *nodeServer) growToDevice(ctx context.Context, v *volume, whole string) error {
 	device, ok := loopOf(s.store.image(v.ID))
 	if !ok {
 		return errors.New("its image has no loop device: it is not mounted on this machine")
@@ -85,13 +86,5 @@ func (s *nodeServer) growToDevice(ctx context.Context, v *volume, path string) e
 	if err := refreshSize(device); err != nil {
 		return err
 	}
-	lower := s.store.lower(v.ID, s.node)
-	there, err := mounted(lower)
-	if err != nil {
-		return err
-	}
-	if there {
-		path = lower
-	}
-	return grow(ctx, path)
+	return grow(ctx, whole)
 }

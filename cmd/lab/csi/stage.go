@@ -3,17 +3,43 @@ package csi
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
-// stage mounts the volume's filesystem at the path, and makes it first if the volume is new.
-func (s *nodeServer) stage(ctx context.Context, v *volume, path string, options []string) error {
-	there, err := mounted(path)
-	if err != nil || there {
+// A staged volume is mounted in a directory of the driver's own, and the staging path that
+// the kubelet chooses stays empty: the nodes share one mount namespace, and a kubelet that
+// finds its staging path's filesystem mounted by another node's pods waits for these to end
+// before it unstages (GetMountRefs of k8s.io/mount-utils).
+
+// whole is where the volume's filesystem is mounted for a node.
+func (s *store) whole(id, node string) string {
+	return filepath.Join(s.dir, "mounts", node, id, "whole")
+}
+
+// view is what a node's pods see of the volume where a fault wants that to differ from whole.
+func (s *store) view(id, node string) string {
+	return filepath.Join(s.dir, "mounts", node, id, "view")
+}
+
+// shown returns the mounted directory that pods are to see; false if nothing is staged.
+func (s *nodeServer) shown(id string) (path string, staged bool, err error) {
+	for _, path := range []string{s.store.view(id, s.node), s.store.whole(id, s.node)} {
+		if there, err := mounted(path); err != nil || there {
+			return path, there, err
+		}
+	}
+	return "", false, nil
+}
+
+// stage mounts the volume's filesystem for the node, and makes it first if the volume is new.
+func (s *nodeServer) stage(ctx context.Context, v *volume, options []string) error {
+	whole := s.store.whole(v.ID, s.node)
+	if there, err := mounted(whole); err != nil || there {
 		return err
 	}
-	if err := os.MkdirAll(path, 0o750); err != nil {
+	if err := os.MkdirAll(whole, 0o700); err != nil {
 		return err
 	}
 	image := s.store.image(v.ID)
@@ -31,15 +57,18 @@ func (s *nodeServer) stage(ctx context.Context, v *volume, path string, options 
 		return err
 	}
 	defer device.Close()
-	whole, err := s.mountFor(ctx, v, device.Name(), path, options)
+	err = mountXFS(device.Name(), whole, options)
 	if err == nil && before != nil && before.bytes()+(1<<20) <= v.Bytes && !s.active(FaultSmallerVolume) {
 		err = grow(ctx, whole) // enlarged while it was nowhere mounted, or restored to a larger volume
 	}
 	if err == nil {
-		err = s.store.recordStaging(v.ID, s.node, path)
+		err = s.distort(ctx, v.ID)
+	}
+	if err == nil {
+		err = s.store.recordStaging(v.ID, s.node)
 	}
 	if err != nil {
-		return errors.Join(err, s.unstage(v.ID, path))
+		return errors.Join(err, s.unstage(v.ID))
 	}
 	return nil
 }
@@ -61,51 +90,51 @@ func (s *nodeServer) ensureFilesystem(ctx context.Context, v *volume) error {
 	return format(ctx, image, bytes)
 }
 
-// mountFor mounts the device at the path, healthy or as a fault wants it, and returns where
-// the whole filesystem is mounted.
-func (s *nodeServer) mountFor(ctx context.Context, v *volume, device, path string, options []string) (whole string, err error) {
+// distort lets the node's pods see another thing than the volume, where a fault wants it.
+func (s *nodeServer) distort(ctx context.Context, id string) error {
 	notShared, locksIgnored := s.shared && s.active(FaultNotShared), s.shared && s.active(FaultLocksIgnored)
 	if !notShared && !locksIgnored {
-		return path, mountXFS(device, path, options)
+		return nil
 	}
-	lower := s.store.lower(v.ID, s.node)
-	if err := os.MkdirAll(lower, 0o700); err != nil {
-		return "", err
-	}
-	if err := mountXFS(device, lower, options); err != nil {
-		return "", err
+	whole, view := s.store.whole(id, s.node), s.store.view(id, s.node)
+	if err := os.MkdirAll(view, 0o700); err != nil {
+		return err
 	}
 	if notShared {
-		own := filepath.Join(lower, ".only-"+s.node)
+		own := filepath.Join(whole, ".only-"+s.node)
 		if err := os.MkdirAll(own, 0o755); err != nil {
-			return "", err
+			return err
 		}
-		return lower, bind(own, path, false)
+		return bind(own, view, false)
 	}
 	// bindfs does not forward locks unless told to: each mount keeps its own, as NFS without
 	// a lock daemon does.
-	return lower, tool(ctx, "bindfs", "-o", "fsname="+lower, lower, path)
+	return tool(ctx, "bindfs", "-o", "fsname="+whole, whole, view)
 }
 
-// unstage takes the volume off the path; what is not there is fine.
-func (s *nodeServer) unstage(id, path string) error {
-	if err := unmountAll(path); err != nil {
+// unstage takes the volume off the node; what is not there is fine.
+func (s *nodeServer) unstage(id string) error {
+	view, whole := s.store.view(id, s.node), s.store.whole(id, s.node)
+	distorted, err := mounted(view)
+	if err != nil {
 		return err
 	}
-	if !validID.MatchString(id) {
-		return nil
-	}
-	lower := s.store.lower(id, s.node)
-	// Lazily: bindfs ends a moment after its own mount.
-	if there, err := mounted(lower); err != nil {
+	if err := unmountAll(view); err != nil {
 		return err
-	} else if there {
-		if err := release(lower); err != nil {
+	}
+	if distorted {
+		err = release(whole) // lazily: bindfs ends a moment after its own mount
+	} else {
+		err = unmountAll(whole)
+	}
+	if err != nil {
+		return err
+	}
+	for _, dir := range []string{view, whole, filepath.Dir(whole)} {
+		// Remove, not RemoveAll: a mount that was missed must not lose its files.
+		if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-	}
-	if err := os.Remove(lower); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
 	}
 	return s.store.forgetStaging(id, s.node)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,7 +26,7 @@ func (d *driver) stagedOn(id string) ([]string, error) {
 	if _, attached := loopOf(d.store.image(id)); !attached {
 		return nil, nil
 	}
-	return slices.Sorted(maps.Keys(staged)), nil
+	return staged, nil
 }
 
 // stagedElsewhere returns the other nodes among stagedOn.
@@ -55,11 +54,10 @@ func (d *driver) announce() error {
 		if err != nil {
 			return err
 		}
-		path, ok := staged[d.node]
-		if !ok {
+		if !slices.Contains(staged, d.node) {
 			continue
 		}
-		there, err := mounted(path)
+		there, err := mounted(d.store.whole(v.ID, d.node))
 		if err == nil && !there {
 			err = d.store.forgetStaging(v.ID, d.node)
 		}
@@ -92,16 +90,14 @@ func (s *store) reachable(id, device string) (string, error) {
 	if err := unix.Stat(device, &block); err != nil {
 		return "", err
 	}
-	for node, path := range staged {
-		for _, candidate := range []string{path, s.lower(id, node)} {
-			seen, err := s.seenFrom(node, candidate)
-			if err != nil {
-				return "", err
-			}
-			var st unix.Stat_t
-			if unix.Stat(seen, &st) == nil && st.Dev == block.Rdev {
-				return seen, nil
-			}
+	for _, node := range staged {
+		seen, err := s.seenFrom(node, s.whole(id, node))
+		if err != nil {
+			return "", err
+		}
+		var st unix.Stat_t
+		if unix.Stat(seen, &st) == nil && st.Dev == block.Rdev {
+			return seen, nil
 		}
 	}
 	return "", fmt.Errorf("volume %s has a loop device %s, but no node's process shows where it is mounted: restart the driver's node processes", id, device)

@@ -41,7 +41,8 @@ type snapshot struct {
 
 // store keeps volumes and snapshots as directories: STATE/volumes/ID/{volume.json,disk.img,
 // staged/NODE}, STATE/snapshots/ID/{snapshot.json,disk.img}. A directory appears and
-// disappears by rename, so that a killed process leaves all of it or nothing.
+// disappears by rename, so that a killed process leaves all of it or nothing. What is
+// mounted is in STATE/mounts, apart from what is deleted.
 type store struct{ dir string }
 
 const (
@@ -79,10 +80,6 @@ func idFor(prefix, name string) string {
 func (s *store) volumeDir(id string) string   { return filepath.Join(s.dir, volumesDir, id) }
 func (s *store) snapshotDir(id string) string { return filepath.Join(s.dir, snapshotsDir, id) }
 func (s *store) image(id string) string       { return filepath.Join(s.volumeDir(id), imageFile) }
-
-// lower is where a node mounts the filesystem when its staging path shows something made of
-// it, which only faults do.
-func (s *store) lower(id, node string) string { return filepath.Join(s.volumeDir(id), "lower-"+node) }
 
 // volume returns the volume with that ID, or a NOT_FOUND status.
 func (s *store) volume(id string) (*volume, error) {
@@ -215,32 +212,25 @@ func (s *store) lock(ctx context.Context, name string) (unlock func(), err error
 	}
 }
 
-// stagings returns where each node has the volume staged, by node name.
-func (s *store) stagings(id string) (map[string]string, error) {
+// stagings returns the nodes that have the volume staged, in order.
+func (s *store) stagings(id string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(s.volumeDir(id), "staged"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	staged := map[string]string{}
+	var nodes []string
 	for _, e := range entries {
-		path, err := os.ReadFile(filepath.Join(s.volumeDir(id), "staged", e.Name()))
-		if err != nil {
-			return nil, err
-		}
-		staged[e.Name()] = string(path)
+		nodes = append(nodes, e.Name())
 	}
-	return staged, nil
+	return nodes, err
 }
 
-func (s *store) recordStaging(id, node, path string) error {
+func (s *store) recordStaging(id, node string) error {
 	dir := filepath.Join(s.volumeDir(id), "staged")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, node), []byte(path), 0o600)
+	return os.WriteFile(filepath.Join(dir, node), nil, 0o600)
 }
 
 func (s *store) forgetStaging(id, node string) error {

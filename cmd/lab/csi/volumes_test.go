@@ -349,7 +349,7 @@ func TestCleanUpAfterAKill(t *testing.T) {
 			c.freezeAndDie(one)
 		}
 		c.ok(CleanUp(filepath.Join(c.dir, "state")))
-		for _, path := range []string{one, two, c.staging("one"), c.staging("two")} {
+		for _, path := range []string{one, two, c.nodes["one"].store.whole(id, "one"), c.nodes["two"].store.whole(id, "two")} {
 			if there, err := mounted(path); there || err != nil {
 				t.Errorf("%s: %s is still mounted (%v)", fault, path, err)
 			}
