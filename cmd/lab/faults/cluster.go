@@ -113,8 +113,8 @@ func rightsFaults() []Fault {
 		{
 			Name:        "runner-verb-missing",
 			Description: "the right to list nodes is missing from the roles of the runner's service account",
-			Undecided:   []string{"1.1.3"},
-			May:         without(apiItems, "1.1.3"),
+			Undecided:   []string{"1.1.2", "1.1.3"},
+			May:         volumeItems,
 			Words:       []string{"list", "nodes"},
 			Break:       dropVerb("list", "", "nodes"),
 			Mend:        restoreRights,
