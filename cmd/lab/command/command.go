@@ -20,6 +20,10 @@ import (
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if err := findSystemTools(); err != nil {
+		fmt.Fprintf(os.Stderr, "lab: %v\n", err)
+		return 1
+	}
 	root := NewCommand()
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -31,6 +35,12 @@ func Main() int {
 		return 2
 	}
 	return 1
+}
+
+// findSystemTools adds the folders of administration tools to PATH, which root lacks in a
+// shell that was opened by a plain `su`.
+func findSystemTools() error {
+	return os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
 }
 
 // usageError is a wrong command line.
