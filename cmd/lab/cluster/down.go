@@ -28,6 +28,9 @@ func (l Lab) Down(ctx context.Context, all bool) error {
 	if err := require.Machine(); err != nil && !errors.As(err, &missing) {
 		return err
 	}
+	if err := l.alone(); err != nil {
+		return err
+	}
 	if err := l.Dir.Make(); err != nil {
 		return err
 	}

@@ -50,6 +50,9 @@ func (l Lab) Up(ctx context.Context) error {
 	if err := require.Machine(); err != nil {
 		return err
 	}
+	if err := l.alone(); err != nil {
+		return err
+	}
 	if err := l.Dir.Make(); err != nil {
 		return err
 	}
@@ -58,10 +61,6 @@ func (l Lab) Up(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if others := l.supervisor().Others(); len(others) > 0 {
-		return fmt.Errorf("another lab runs on this machine, and there is room for one: "+
-			"take it down with %s=%s lab down", state.EnvironmentVariable, others[0])
-	}
 	if err := build.Programs(ctx, l.Dir, l.Say); err != nil {
 		return err
 	}
@@ -77,6 +76,17 @@ func (l Lab) Up(ctx context.Context) error {
 		return err
 	}
 	return l.start(ctx, made)
+}
+
+// alone returns nil unless another checkout's lab runs here: it has the same names and
+// addresses, and to change these would break it.
+func (l Lab) alone() error {
+	others := l.supervisor().Others()
+	if len(others) == 0 {
+		return nil
+	}
+	return fmt.Errorf("another lab runs on this machine, and there is room for one: "+
+		"take it down with %s=%s lab down", state.EnvironmentVariable, others[0])
 }
 
 // prepare leaves either a lab whose heart beats or a clean slate with new keys.
