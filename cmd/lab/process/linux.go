@@ -138,17 +138,27 @@ func (s Supervisor) marked() []int {
 	return found
 }
 
-// Others are the state folders of labs that are not this one and have processes. They have
-// the same names and addresses, so only one lab can run on a machine.
+// Others are the state folders of labs that are not this one and have processes in this
+// network namespace. They have the same names and addresses, so that there is room for one.
 func (s Supervisor) Others() []string {
 	var folders []string
-	for _, environment := range environments() {
+	for pid, environment := range environments() {
 		folder, found := lookUp(environment, state.ProcessVariable)
-		if found && folder != string(s.Dir) && !slices.Contains(folders, folder) {
+		if found && folder != string(s.Dir) && !slices.Contains(folders, folder) && sameNetwork(pid) {
 			folders = append(folders, folder)
 		}
 	}
 	return folders
+}
+
+// sameNetwork says whether the process is in this process's network namespace.
+func sameNetwork(pid int) bool {
+	own, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		return true
+	}
+	other, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
+	return err == nil && other == own
 }
 
 // environments are those of all processes but this one that may be read, by process ID.
