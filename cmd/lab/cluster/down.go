@@ -64,9 +64,18 @@ func (l Lab) clear(ctx context.Context) error {
 		network.Down(ctx),
 		network.RemoveHosts(network.HostsFile),
 		restoreSysctls(l.Dir),
-		node.RemoveMountPoints(l.Dir),
+		l.removeMountPoints(),
 		removeState(l.Dir),
 	)
+}
+
+// removeMountPoints leaves the folders alone while a lab in a container of its own may use
+// them: to remove a mount point unmounts it in all other mount namespaces.
+func (l Lab) removeMountPoints() error {
+	if len(l.supervisor().Anywhere()) > 0 {
+		return nil
+	}
+	return node.RemoveMountPoints(l.Dir)
 }
 
 // removeState removes the state folder's content but what was built, and the lock that the

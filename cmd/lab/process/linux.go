@@ -140,11 +140,17 @@ func (s Supervisor) marked() []int {
 
 // Others are the state folders of labs that are not this one and have processes in this
 // network namespace. They have the same names and addresses, so that there is room for one.
-func (s Supervisor) Others() []string {
+func (s Supervisor) Others() []string { return s.others(sameNetwork) }
+
+// Anywhere are the state folders of labs that are not this one, in whatever namespaces. They
+// may share folders of the host.
+func (s Supervisor) Anywhere() []string { return s.others(func(int) bool { return true }) }
+
+func (s Supervisor) others(counts func(pid int) bool) []string {
 	var folders []string
 	for pid, environment := range environments() {
 		folder, found := lookUp(environment, state.ProcessVariable)
-		if found && folder != string(s.Dir) && !slices.Contains(folders, folder) && sameNetwork(pid) {
+		if found && folder != string(s.Dir) && !slices.Contains(folders, folder) && counts(pid) {
 			folders = append(folders, folder)
 		}
 	}
