@@ -111,6 +111,9 @@ func controllerManager(dir state.Dir) process.Spec {
 		"--node-monitor-grace-period=20s",
 		// The default is a folder of the host, which it would make.
 		"--flex-volume-plugin-dir=" + dir.Run("flexvolumes"),
+		// At the default rate the service accounts of its own controllers take seconds.
+		"--kube-api-qps=200",
+		"--kube-api-burst=400",
 		"--profiling=false",
 	}}
 }
