@@ -89,15 +89,23 @@ func Down(ctx context.Context) error {
 			failed = append(failed, ip(ctx, "netns delete "+node.Name))
 		}
 		// The cable goes with its namespace, but only when the last process has left it.
-		if exists("/sys/class/net/" + cable(node)) {
-			failed = append(failed, ip(ctx, "link delete "+cable(node)))
-		}
+		failed = append(failed, deleteLink(ctx, cable(node)))
 	}
-	if exists("/sys/class/net/" + topology.Bridge) {
-		failed = append(failed, ip(ctx, "link delete "+topology.Bridge))
-	}
+	failed = append(failed, deleteLink(ctx, topology.Bridge))
 	failed = append(failed, removeEmptyNamespaces(ctx))
 	return errors.Join(failed...)
+}
+
+// deleteLink deletes an interface. The kernel may be deleting it at the same moment, because
+// its namespace ends.
+func deleteLink(ctx context.Context, name string) error {
+	if !exists("/sys/class/net/" + name) {
+		return nil
+	}
+	if err := ip(ctx, "link delete "+name); err != nil && exists("/sys/class/net/"+name) {
+		return err
+	}
+	return nil
 }
 
 // removeEmptyNamespaces undoes the mount on itself that `ip netns add` makes of its folder,
