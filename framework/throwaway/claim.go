@@ -194,7 +194,7 @@ func (c *Claim) ended(ctx context.Context, err error, expected string) error {
 	if err == nil || finding.As(err) != nil {
 		return err
 	}
-	if ctx.Err() == nil {
+	if kubeerr.ReasonOf(err) != kubeerr.Interrupted {
 		return kubeerr.FromAPI(err, expected)
 	}
 	extra, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainTime)

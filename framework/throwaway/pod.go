@@ -39,6 +39,10 @@ func (k *Kit) Pod(ctx context.Context, options PodOptions) (*Pod, error) {
 	if err := k.run.mayCreate("pod " + pod.Name); err != nil {
 		return nil, err
 	}
+	if pod.Spec.Containers[0].Image == "" {
+		return nil, finding.NotDecided("an image that holds the probe", "none is answered", "",
+			"set runner.image in the answers file, or give --image")
+	}
 	if err := fitsRestricted(pod); err != nil {
 		return nil, err
 	}
@@ -150,7 +154,7 @@ func (p *Pod) ended(ctx context.Context, err error, expected string) error {
 	if err == nil || finding.As(err) != nil {
 		return err
 	}
-	if ctx.Err() == nil {
+	if kubeerr.ReasonOf(err) != kubeerr.Interrupted {
 		return kubeerr.FromAPI(err, expected)
 	}
 	// The wait's own time is over: what explains it is read in a little extra time.

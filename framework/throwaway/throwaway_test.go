@@ -178,6 +178,23 @@ func TestTimeOutSaysWhatWasSeen(t *testing.T) {
 	}
 }
 
+// A time-out is not the cluster's fault when the API server could not be asked.
+func TestUnreachableMeanwhileIsUndecided(t *testing.T) {
+	api, client := newAPI(t)
+	k, _ := kit(begin(t, client, "r1"), "6.1.1")
+	p, err := k.Pod(t.Context(), PodOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, err = p.Finished(ctx)
+	if f := finding.As(err); f == nil || !f.Undecided || !strings.Contains(f.Why, "nothing listens") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCreationRefused(t *testing.T) {
 	for _, c := range []struct {
 		name, message string

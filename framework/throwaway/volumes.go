@@ -43,7 +43,7 @@ func volumesGone(ctx context.Context, client Client, names []string) error {
 		last, err := follow(ctx, t, volume, func(_ context.Context, v *corev1.PersistentVolume, gone bool) (bool, time.Duration, error) {
 			return gone, 0, retained(v)
 		})
-		if ctx.Err() != nil && err != nil {
+		if kubeerr.ReasonOf(err) == kubeerr.Interrupted {
 			return finding.Failed("the volume of a deleted claim is deleted",
 				fmt.Sprintf("persistentvolume %s is still there, phase %s: %s", name, last.Status.Phase, last.Status.Message),
 				"the provisioner does not delete it", "see the provisioner's log, then delete the volume").Because(ctx.Err())

@@ -2,8 +2,10 @@ package throwaway
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -11,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
+	"k8s.io/klog/v2"
 
 	"aiv.internal/conformance/framework/kubeerr"
 )
@@ -29,7 +32,7 @@ type target[T object] struct {
 	kind  string // as RBAC calls it: the resource
 	name  string
 	get   func(context.Context, string, metav1.GetOptions) (T, error)
-	watch func(context.Context, metav1.ListOptions) (watch.Interface, error)
+	watch openWatch
 }
 
 // step looks at a state of the followed object (gone: the last one before its deletion). It
@@ -39,14 +42,15 @@ type step[T object] func(ctx context.Context, state T, gone bool) (done bool, ag
 
 // follow calls look with now, which is a state that the API server has returned before, and
 // with every later one, by a single watch from that state on. It returns the last state seen,
-// and ctx's error when that ends first.
+// and ctx's error when that ends first, or that of the API server where it cannot be reached.
 func follow[T object](ctx context.Context, t target[T], now T, look step[T]) (T, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var watcher watch.Interface
 	var events <-chan watch.Event // nil until watched: blocks forever
+	var link lastError
 	restart := func() (err error) {
-		watcher, err = retryWatch(ctx, now.GetResourceVersion(), "", t.name, t.watch)
+		watcher, err = retryWatch(ctx, now.GetResourceVersion(), "", t.name, link.record(t.watch))
 		if err == nil {
 			events = watcher.ResultChan()
 		}
@@ -69,6 +73,9 @@ func follow[T object](ctx context.Context, t target[T], now T, look step[T]) (T,
 		}
 		select {
 		case <-ctx.Done():
+			if err := link.get(); err != nil {
+				return now, err // what was seen last is old: the API server is out of reach
+			}
 			return now, ctx.Err()
 		case <-timer:
 		case event, open := <-events:
@@ -95,6 +102,29 @@ func follow[T object](ctx context.Context, t target[T], now T, look step[T]) (T,
 	}
 }
 
+// lastError keeps how the last attempt to open a watch ended: a RetryWatcher tries again and
+// again, and does not tell.
+type lastError struct{ err atomic.Pointer[error] }
+
+type openWatch = func(context.Context, metav1.ListOptions) (watch.Interface, error)
+
+func (l *lastError) record(open openWatch) openWatch {
+	return func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+		watcher, err := open(ctx, options)
+		if ctx.Err() == nil {
+			l.err.Store(&err)
+		}
+		return watcher, err
+	}
+}
+
+func (l *lastError) get() error {
+	if err := l.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // reget reads the object again, for as long as only the connection is in the way.
 func reget[T object](ctx context.Context, t target[T], last T) (state T, gone bool, err error) {
 	for {
@@ -107,7 +137,7 @@ func reget[T object](ctx context.Context, t target[T], last T) (state T, gone bo
 		case kubeerr.Unreachable, kubeerr.TimedOut, kubeerr.Busy, kubeerr.ServerError:
 			select {
 			case <-ctx.Done():
-				return last, false, ctx.Err()
+				return last, false, err
 			case <-time.After(regetPause):
 			}
 		default:
@@ -118,7 +148,9 @@ func reget[T object](ctx context.Context, t target[T], last T) (state T, gone bo
 
 // retryWatch watches objects with the labels, or the one with the name, from a version on,
 // and resumes by itself when the server closes the watch.
-func retryWatch(ctx context.Context, from, labels, name string, open func(context.Context, metav1.ListOptions) (watch.Interface, error)) (watch.Interface, error) {
+func retryWatch(ctx context.Context, from, labels, name string, open openWatch) (watch.Interface, error) {
+	// Its log lines would reach the terminal past the redactor; its errors reach us otherwise.
+	ctx = klog.NewContext(ctx, logr.Discard())
 	return watchtools.NewRetryWatcherWithContext(ctx, from, &cache.ListWatch{
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			options.LabelSelector = labels
