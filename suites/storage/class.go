@@ -34,7 +34,7 @@ var _ = check.Subsection("6.1", func() {
 			return
 		}
 		class := classOf(ctx, a.Name)
-		check.Evidence("provisioner", class.Provisioner)
+		describe(class)
 		if a.Backend == answers.OtherStorage {
 			check.Evidence("backend", "other: any provisioner is as answered")
 			return

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	storagev1 "k8s.io/api/storage/v1"
 
@@ -82,9 +83,19 @@ var _ = check.Subsection("6.1", func() {
 	})
 })
 
+// simulatedMark ends the key of the annotation with which a test cluster owns up to what only
+// stands for a real storage there.
+const simulatedMark = "/simulated"
+
 // describe records what a StorageClass promises.
 func describe(class *storagev1.StorageClass) {
+	check.Evidence("StorageClass", class.Name)
 	check.Evidence("provisioner", class.Provisioner)
+	for key, text := range class.Annotations {
+		if strings.HasSuffix(key, simulatedMark) {
+			check.Evidence("simulated", text)
+		}
+	}
 	if class.ReclaimPolicy != nil {
 		check.Evidence("reclaim policy", string(*class.ReclaimPolicy))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
 
 	"aiv.internal/conformance/framework/answers"
@@ -28,7 +29,8 @@ const (
 // sharing is what two pods found that used one volume at the same time.
 type sharing struct {
 	*claimed
-	halves [2]outcome[probe.PairResult]
+	storageClass *storagev1.StorageClass
+	halves       [2]outcome[probe.PairResult]
 	// alone is why they were on one node, "" where they were on two.
 	alone string
 }
@@ -48,7 +50,7 @@ var _ = check.Subsection("6.1", func() {
 				check.NotApplicable("storageClass.accessModes does not name ReadWriteMany")
 			}
 			ready()
-			check.Evidence("StorageClass", s.class)
+			describe(s.storageClass)
 			s.requireClaim("6.2.2")
 			check.NoError(s.unbound, "claim a shared volume")
 			a, b := s.halves[0], s.halves[1]
@@ -80,20 +82,21 @@ var _ = check.Subsection("6.1", func() {
 func share(ctx context.Context, kit *throwaway.Kit, a answers.StorageClass) (*sharing, error) {
 	ctx, cancel := context.WithTimeout(ctx, chainTime)
 	defer cancel()
-	if _, err := findClass(ctx, kit.Run().Client().Kube, a.Shared()); err != nil {
+	class, err := findClass(ctx, kit.Run().Client().Kube, a.Shared())
+	if err != nil {
 		if a.Shared() == a.Name {
 			return nil, seeOther(err, "6.1.1")
 		}
 		return nil, err
 	}
-	s := &sharing{claimed: claimVolume(ctx, kit, "shared", a.Shared(), corev1.ReadWriteMany, check.Answers().StorageQuotas.Shared)}
+	s := &sharing{storageClass: class}
+	s.claimed = claimVolume(ctx, kit, "shared", a.Shared(), corev1.ReadWriteMany, check.Answers().StorageQuotas.Shared)
 	if s.refused != nil {
 		return s, nil
 	}
 	session := rand.String(5)
 	var pods [2]*throwaway.Pod
 	for i := range pods {
-		var err error
 		if pods[i], err = kit.Pod(ctx, s.half(i, session, true)); err != nil {
 			s.refused = blame(err, "two pods that use the volume")
 			return s, nil
