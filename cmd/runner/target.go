@@ -12,6 +12,7 @@ import (
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
 	"aiv.internal/conformance/framework/checklist"
+	"aiv.internal/conformance/suites/custom"
 )
 
 // Variables in which GitLab holds access to a cluster (items 7.2.1.4 and 7.2.1.5).
@@ -56,6 +57,9 @@ func (t *target) load() (*checklist.Catalogue, *answers.File, error) {
 	}
 	file, err := answers.Load(path)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := custom.Validate(file); err != nil {
 		return nil, nil, err
 	}
 	t.answers = path

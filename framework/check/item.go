@@ -86,9 +86,10 @@ func Pending(ids ...string) {
 }
 
 // Added registers a check for an item that is not the checklist's but the customer's own.
-func Added(item checklist.Item, body func(ctx context.Context)) {
-	if _, place, ok := register(item.ID, 1); ok {
-		spec(item, place, body, nil)
+// Further arguments are Ginkgo decorators.
+func Added(id string, body func(ctx context.Context), decorators ...any) {
+	if item, place, ok := register(id, 1); ok {
+		spec(item, place, body, decorators)
 	}
 }
 

@@ -31,6 +31,7 @@ type record struct {
 	warnings []finding.Finding
 	evidence []verdict.Evidence
 	step     string
+	optional bool
 }
 
 var current = &record{}
@@ -58,6 +59,12 @@ func Evidence(key string, value any) {
 func Warn(found, why, do string) {
 	r := current
 	r.edit(func() { r.warnings = append(r.warnings, finding.Finding{Found: found, Why: why, Do: do}) })
+}
+
+// Optional makes the running check one that need not be met: whatever stands in its way is
+// a warning.
+func Optional() {
+	current.edit(func() { current.optional = true })
 }
 
 // Hint says why the assertions that follow would fail, and what to do then. The latest
@@ -167,6 +174,10 @@ func (r *record) result(spec types.SpecReport) verdict.Result {
 	default:
 		out.Verdict, out.Finding = verdict.Undecided, r.ending(spec)
 	}
+	if r.optional && out.Finding != nil && !spec.State.Is(types.SpecStateInterrupted|types.SpecStateAborted) {
+		out.Verdict, out.Finding = verdict.Passed, nil
+		out.Warnings = append(out.Warnings, notRequired(r.finding, spec))
+	}
 	if out.Finding != nil {
 		out.Finding = redactFinding(*out.Finding)
 	}
@@ -177,6 +188,14 @@ func (r *record) result(spec types.SpecReport) verdict.Result {
 		out.Log = session.redactor.String(spec.CapturedGinkgoWriterOutput)
 	}
 	return out
+}
+
+// notRequired turns what an optional check ended with into a warning.
+func notRequired(f *finding.Finding, spec types.SpecReport) finding.Finding {
+	if f == nil {
+		return finding.Finding{Found: "not required, and not decided: " + strings.TrimSpace(spec.Failure.Message)}
+	}
+	return finding.Finding{Found: "not required, and not met: expected " + f.Expected + "; found " + f.Found, Why: f.Why, Do: f.Do}
 }
 
 // ending explains a check that did not come to its own end.

@@ -136,12 +136,11 @@ func kitFor(id string) (*throwaway.Kit, error) {
 	if session.config.ReadOnly {
 		return nil, finding.NotDecided("a throwaway object to measure with", "--read-only forbids creating one", "", "run it again without --read-only")
 	}
-	if session.config.Image == "" {
-		return nil, finding.NotDecided("an image that holds the probe", "none is answered", "", "set runner.image in the answers file, or --image")
-	}
 	return session.run.Kit(id, func(cleanup func(context.Context) error) {
 		ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) {
-			if err := cleanup(ctx); err != nil {
+			within, cancel := pastInterrupt(ctx)
+			defer cancel()
+			if err := cleanup(within); err != nil {
 				sendCleanupFailure(id, err)
 			}
 		}, ginkgo.NodeTimeout(cleanupTimeout))
@@ -226,7 +225,14 @@ func redactValue(value any) any {
 	return value
 }
 
+// contactLine says whom to call about an item: a check of the customer's own may name
+// somebody of its own.
 func contactLine(item checklist.Item) string {
+	for _, custom := range session.answers.Custom {
+		if custom.ItemID() == item.ID {
+			return custom.Contact.String()
+		}
+	}
 	subsection, known := session.catalogue.SubsectionOf(item.ID)
 	if !known {
 		return ""

@@ -29,6 +29,7 @@ import (
 
 const (
 	connectTimeout = 20 * time.Second
+	// cleanupTimeout is shorter than the grace period that the launcher has Ginkgo give.
 	cleanupTimeout = 60 * time.Second
 )
 
@@ -49,7 +50,7 @@ func Work() int {
 		return verdict.ExitUsage
 	}
 	ginkgo.SynchronizedBeforeSuite(connect, join)
-	ginkgo.SynchronizedAfterSuite(func() {}, leaveNothing, ginkgo.NodeTimeout(2*cleanupTimeout))
+	ginkgo.SynchronizedAfterSuite(func() {}, leaveNothing, ginkgo.NodeTimeout(cleanupTimeout+10*time.Second))
 	ginkgo.ReportAfterEach(func(report ginkgo.SpecReport) {
 		if report.LeafNodeType.Is(ginkgotypes.NodeTypeIt) && current.item.ID != "" {
 			send(current, report)
@@ -160,7 +161,9 @@ func leaveNothing(ctx ginkgo.SpecContext) {
 	}
 	start := time.Now()
 	result := verdict.Result{ID: CleanupID, Verdict: verdict.Passed, Started: start}
-	if err := session.run.End(ctx); err != nil {
+	within, cancel := pastInterrupt(ctx)
+	defer cancel()
+	if err := session.run.End(within); err != nil {
 		result.Verdict, result.Finding = verdict.Failed, cleanupFinding(err)
 	}
 	result.Seconds = time.Since(start).Seconds()
@@ -173,6 +176,12 @@ func send(r *record, report ginkgo.SpecReport) {
 	if err := session.sender.Send(progress.Event{Result: &result}); err != nil {
 		fmt.Fprintln(os.Stderr, "the launcher is gone:", err)
 	}
+}
+
+// pastInterrupt returns a context for cleaning up: a signal that ends the checks must not end
+// what removes their objects. Ginkgo waits that long, and ends it on a second signal.
+func pastInterrupt(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 }
 
 // sendCleanupFailure reports an object that its check could not remove: the run's problem,

@@ -26,8 +26,8 @@ import (
 // Grace periods after the run's own timeout, or after a signal: Ginkgo gives cleanup this
 // long, and the launcher gives Ginkgo a little more before it ends the processes.
 const (
-	ginkgoGrace   = 45 * time.Second
-	launcherGrace = 90 * time.Second
+	ginkgoGrace   = 75 * time.Second
+	launcherGrace = 180 * time.Second
 )
 
 // Observer is told what happens while it happens; its methods are called one at a time.

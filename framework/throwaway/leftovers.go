@@ -44,29 +44,25 @@ type leftovers struct {
 }
 
 // remove deletes a run's objects and returns when all are gone, and the volumes of its
-// claims too. It returns "kind/name" of what it found.
+// claims too. It returns "kind/name" of what it found. A kind that cannot be listed or deleted
+// does not keep it from the others; the first such error is returned.
 func remove(ctx context.Context, client Client, namespace, runID string) ([]string, error) {
-	volumes, err := claimedVolumes(ctx, client, namespace, runID)
-	if err != nil {
-		return nil, err
-	}
+	volumes, failed := claimedVolumes(ctx, client, namespace, runID)
 	var removed []string
 	var present []leftovers
 	for _, kind := range kinds {
 		left, err := list(ctx, client, kind, namespace, selector(runID))
-		if err != nil {
-			return removed, err
+		if err == nil && len(left.objects) > 0 {
+			err = left.delete(ctx, client, namespace)
+			present = append(present, left)
 		}
-		if len(left.objects) == 0 {
-			continue
-		}
-		if err := left.delete(ctx, client, namespace); err != nil {
-			return removed, err
-		}
-		present = append(present, left)
+		failed = firstOf(failed, err)
 		for _, object := range left.objects {
 			removed = append(removed, kind.Resource+"/"+object.Name)
 		}
+	}
+	if failed != nil {
+		return removed, failed // what could not be deleted would be waited for in vain
 	}
 	for _, left := range present {
 		if err := left.gone(ctx, client, namespace, selector(runID)); err != nil {
@@ -97,7 +93,7 @@ func list(ctx context.Context, client Client, kind schema.GroupVersionResource, 
 	}
 }
 
-func (l leftovers) delete(ctx context.Context, client Client, namespace string) error {
+func (l leftovers) delete(ctx context.Context, client Client, namespace string) (failed error) {
 	for _, object := range l.objects {
 		err := client.Meta.Resource(l.kind).Namespace(namespace).Delete(ctx, object.Name, metav1.DeleteOptions{
 			PropagationPolicy: ptr.To(metav1.DeletePropagationBackground),
@@ -105,10 +101,10 @@ func (l leftovers) delete(ctx context.Context, client Client, namespace string) 
 			Preconditions: &metav1.Preconditions{UID: ptr.To(object.UID)},
 		})
 		if reason := kubeerr.ReasonOf(err); err != nil && reason != kubeerr.NotFound && reason != kubeerr.Conflict {
-			return kubeerr.FromAPI(err, fmt.Sprintf("delete %s %s/%s", l.kind.Resource, namespace, object.Name))
+			failed = firstOf(failed, kubeerr.FromAPI(err, fmt.Sprintf("delete %s %s/%s", l.kind.Resource, namespace, object.Name)))
 		}
 	}
-	return nil
+	return failed
 }
 
 // gone watches until none of l's objects is left, and finds those that stay.

@@ -311,6 +311,29 @@ func TestEndRemovesAllAndOnlyItsOwn(t *testing.T) {
 	}
 }
 
+// Whoever may not list one kind still removes all others.
+func TestEndGoesOnWithoutARight(t *testing.T) {
+	api, client := newAPI(t)
+	run := begin(t, client, "r1")
+	k, _ := kit(run, "6.1.1")
+	if _, err := k.Pod(t.Context(), PodOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	api.refuse = func(method, path string) (int, string) {
+		if strings.HasSuffix(path, "/networkpolicies") {
+			return 403, `networkpolicies.networking.k8s.io is forbidden: User "jane" cannot list resource "networkpolicies" in API group "networking.k8s.io" in the namespace "jupyterhub-prod"`
+		}
+		return 0, ""
+	}
+	err := run.End(t.Context())
+	if f := finding.As(err); f == nil || !f.Undecided || !strings.Contains(f.Why, "list networkpolicies.networking.k8s.io") {
+		t.Errorf("got %v", err)
+	}
+	if left := append(api.names("pods"), api.names("leases")...); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 func TestEndNamesWhatRemains(t *testing.T) {
 	api, client := newAPI(t)
 	run := begin(t, client, "r1")

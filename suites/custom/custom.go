@@ -5,24 +5,35 @@ package custom
 
 import (
 	"context"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
 
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
-	"aiv.internal/conformance/framework/checklist"
 	"aiv.internal/conformance/framework/finding"
 )
 
+// ownTime is what a check may take beside the time that an image is given.
+const ownTime = 3 * time.Minute
+
 var _ = check.Subsection("N.2", func() {
 	for _, c := range check.Answers().Custom {
-		check.Added(itemOf(c), func(ctx context.Context) {
+		check.Added(c.ItemID(), func(ctx context.Context) {
 			check.Evidence("required", c.IsRequired())
-			conclude(c, prove(ctx, c))
-		})
+			if !c.IsRequired() {
+				check.Optional()
+			}
+			check.NoError(prove(ctx, c), c.Title)
+		}, ginkgo.NodeTimeout(timeLimit(c)))
 	}
 })
 
-func itemOf(c answers.Custom) checklist.Item {
-	return checklist.Item{ID: c.ItemID(), Title: c.Title, Kind: checklist.Probe, Section: "N", Subsection: "N.2", Topics: []string{"custom"}}
+func timeLimit(c answers.Custom) time.Duration {
+	if c.Image == nil {
+		return ownTime
+	}
+	return ownTime + c.Image.Timeout.Duration
 }
 
 // prove returns nil if what the customer wrote holds, and else a finding.
@@ -38,29 +49,4 @@ func prove(ctx context.Context, c answers.Custom) error {
 		return proveImage(ctx, *c.Image)
 	}
 	return finding.NotDecided("a check", "it holds nothing to check", "", "give it one of object, http, target and image")
-}
-
-// conclude ends the check. What is not required only warns, whatever is wrong with it.
-func conclude(c answers.Custom, err error) {
-	f := finding.As(err)
-	if err == nil || f == nil {
-		check.NoError(err, c.Title)
-		return
-	}
-	whole := *f
-	if contact := c.Contact.String(); contact != "" {
-		whole.Do = join(whole.Do, "call "+contact)
-	}
-	if c.IsRequired() {
-		check.NoError(&whole, c.Title)
-		return
-	}
-	check.Warn("not required, and not met: expected "+whole.Expected+"; found "+whole.Found, whole.Why, whole.Do)
-}
-
-func join(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a + "; " + b
 }

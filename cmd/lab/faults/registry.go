@@ -27,7 +27,7 @@ func registryFaults() []Fault {
 			Description: "the registry does not run: connections are refused",
 			Failed:      []string{"5.1.1"},
 			Undecided:   []string{"5.1.2", "5.1.3"},
-			May:         []string{"5.1.4", "5.1.5", "5.1.6", "N.2.1", "N.2.2", "N.2.3"},
+			May:         []string{"5.1.4", "5.1.5", "5.1.6", "N.2.registry-asks", "N.2.registry-from-pods", "N.2.own-program"},
 			Words:       []string{"refused"},
 			Break:       stopProcesses("registry"),
 			Mend:        startProcesses,
@@ -85,7 +85,7 @@ func pullSecretFaults() []Fault {
 		return Fault{
 			Name: name, Description: description, Failed: []string{"5.1.6"},
 			// Pods of the run that pull with the same secret may not start.
-			May:   []string{"6.1.1", "6.1.4.1", "6.1.4.2", "6.2.1", "6.2.2", "6.2.3", "N.2.3"},
+			May:   []string{"6.1.1", "6.1.4.1", "6.1.4.2", "6.2.1", "6.2.2", "6.2.3", "N.2.registry-from-pods", "N.2.own-program"},
 			Words: words, Break: changePullSecret(change), Mend: restorePullSecret,
 		}
 	}
