@@ -63,7 +63,7 @@ func (k *Kit) Claim(ctx context.Context, options ClaimOptions) (*Claim, error) {
 	}
 	ctx, cancel := limited(ctx)
 	defer cancel()
-	claims := k.run.client.Kube.CoreV1().PersistentVolumeClaims(k.Namespace())
+	claims := k.client.Kube.CoreV1().PersistentVolumeClaims(k.Namespace())
 	k.deleteAfter("claim", claim.Name, func(ctx context.Context, name string, options metav1.DeleteOptions) error {
 		if present, err := claims.Get(ctx, name, metav1.GetOptions{}); err == nil {
 			k.run.remember(present.Spec.VolumeName)
@@ -115,7 +115,7 @@ func (c *Claim) RequestSize(ctx context.Context, size resource.Quantity) error {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	patch := fmt.Sprintf(`{"spec":{"resources":{"requests":{"storage":%q}}}}`, size.String())
-	claims := c.kit.run.client.Kube.CoreV1().PersistentVolumeClaims(c.last.Namespace)
+	claims := c.kit.client.Kube.CoreV1().PersistentVolumeClaims(c.last.Namespace)
 	changed, err := claims.Patch(ctx, c.Name(), types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	if err != nil {
 		return kubeerr.FromAPI(err, fmt.Sprintf("grow claim %s to %s", c.Name(), size.String()))
@@ -129,7 +129,7 @@ func (c *Claim) Delete(ctx context.Context) error {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	c.kit.run.remember(c.Volume())
-	return deleted(c.kit.run.client.Kube.CoreV1().PersistentVolumeClaims(c.last.Namespace).Delete(ctx, c.Name(), metav1.DeleteOptions{}), "claim", c.Name())
+	return deleted(c.kit.client.Kube.CoreV1().PersistentVolumeClaims(c.last.Namespace).Delete(ctx, c.Name(), metav1.DeleteOptions{}), "claim", c.Name())
 }
 
 // Gone waits until the claim is no more, and its volume neither if it was seen bound.
@@ -146,11 +146,11 @@ func (c *Claim) Gone(ctx context.Context) error {
 	if c.Volume() == "" {
 		return nil
 	}
-	return volumesGone(ctx, c.kit.run.client, []string{c.Volume()})
+	return volumesGone(ctx, c.kit.client, []string{c.Volume()})
 }
 
 func (c *Claim) target() target[*corev1.PersistentVolumeClaim] {
-	claims := c.kit.run.client.Kube.CoreV1().PersistentVolumeClaims(c.last.Namespace)
+	claims := c.kit.client.Kube.CoreV1().PersistentVolumeClaims(c.last.Namespace)
 	return target[*corev1.PersistentVolumeClaim]{kind: "persistentvolumeclaims", name: c.last.Name, get: claims.Get, watch: claims.Watch}
 }
 
@@ -158,7 +158,7 @@ func (c *Claim) target() target[*corev1.PersistentVolumeClaim] {
 func (c *Claim) wait(ctx context.Context, expected string, reached func(*corev1.PersistentVolumeClaim) bool) error {
 	ctx, cancel := limited(ctx)
 	defer cancel()
-	client, began := c.kit.run.client, time.Now()
+	client, began := c.kit.client, time.Now()
 	look := began.Add(nextLook(0))
 	var told *symptom
 	var seen patience
@@ -199,7 +199,7 @@ func (c *Claim) ended(ctx context.Context, err error, expected string) error {
 	}
 	extra, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainTime)
 	defer cancel()
-	events := eventsOf(extra, c.kit.run.client, c.last.Namespace, "PersistentVolumeClaim", c.last.Name, c.last.UID)
+	events := eventsOf(extra, c.kit.client, c.last.Namespace, "PersistentVolumeClaim", c.last.Name, c.last.UID)
 	return timedOut(ctx, expected, describeClaim(c.last), lastWords(events))
 }
 

@@ -41,7 +41,7 @@ func (k *Kit) DryRunResult(ctx context.Context, object runtime.Object) (map[stri
 	maps.Copy(labels, k.Labels())
 	candidate.SetLabels(labels)
 	plural, _ := meta.UnsafeGuessKindToResource(kind)
-	resource := k.run.client.Dynamic.Resource(plural)
+	resource := k.client.Dynamic.Resource(plural)
 	options := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 	doing := fmt.Sprintf("dry-run create of %s %s", kind.Kind, candidate.GetName())
 	ctx, cancel := limited(ctx)

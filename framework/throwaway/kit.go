@@ -16,6 +16,7 @@ import (
 // Kit makes throwaway objects for one item and has them removed after its check.
 type Kit struct {
 	run     *Run
+	client  Client
 	item    string
 	cleanup func(func(context.Context) error)
 }
@@ -23,8 +24,19 @@ type Kit struct {
 // Kit returns the kit of one checklist item. cleanup registers a function that runs when the
 // item's check is over, however it ended, last registered first: Ginkgo's DeferCleanup.
 func (r *Run) Kit(item string, cleanup func(func(context.Context) error)) *Kit {
-	return &Kit{run: r, item: item, cleanup: cleanup}
+	return &Kit{run: r, client: r.client, item: item, cleanup: cleanup}
 }
+
+// As returns the same kit with other clients, for example with ones that call themselves by
+// the item, so that the cluster's audit log tells which check made what.
+func (k *Kit) As(client Client) *Kit {
+	same := *k
+	same.client = client
+	return &same
+}
+
+// Client returns the clients that the kit works with.
+func (k *Kit) Client() Client { return k.client }
 
 // Run returns the run that the kit belongs to.
 func (k *Kit) Run() *Run { return k.run }
@@ -40,7 +52,7 @@ func (k *Kit) Labels() map[string]string {
 // Secret creates a secret and returns its name.
 func (k *Kit) Secret(ctx context.Context, name string, kind corev1.SecretType, data map[string][]byte) (string, error) {
 	secret := &corev1.Secret{ObjectMeta: k.meta(name, nil), Type: kind, Data: data, Immutable: ptr.To(true)}
-	secrets := k.run.client.Kube.CoreV1().Secrets(k.Namespace())
+	secrets := k.client.Kube.CoreV1().Secrets(k.Namespace())
 	if err := k.run.mayCreate("secret " + secret.Name); err != nil {
 		return "", err
 	}

@@ -12,7 +12,7 @@ import (
 // says whether that changed anything. A minimum above our few millicores is the customer's
 // choice, and no reason to fail a check about something else.
 func (k *Kit) fitLimitRanges(ctx context.Context, pod *corev1.Pod) bool {
-	ranges, err := k.run.client.Kube.CoreV1().LimitRanges(k.Namespace()).List(ctx, metav1.ListOptions{})
+	ranges, err := k.client.Kube.CoreV1().LimitRanges(k.Namespace()).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return false // the refusal that led here is the finding
 	}

@@ -48,7 +48,7 @@ func (k *Kit) Pod(ctx context.Context, options PodOptions) (*Pod, error) {
 	}
 	ctx, cancel := limited(ctx)
 	defer cancel()
-	pods := k.run.client.Kube.CoreV1().Pods(k.Namespace())
+	pods := k.client.Kube.CoreV1().Pods(k.Namespace())
 	k.deleteAfter("pod", pod.Name, pods.Delete)
 	created, err := pods.Create(ctx, pod, metav1.CreateOptions{})
 	if kubeerr.ReasonOf(err) == kubeerr.LimitRange && k.fitLimitRanges(ctx, pod) {
@@ -103,7 +103,7 @@ func (p *Pod) Finished(ctx context.Context) (Report, error) {
 func (p *Pod) Delete(ctx context.Context) error {
 	ctx, cancel := limited(ctx)
 	defer cancel()
-	return deleted(p.kit.run.client.Kube.CoreV1().Pods(p.last.Namespace).Delete(ctx, p.Name(), metav1.DeleteOptions{}), "pod", p.Name())
+	return deleted(p.kit.client.Kube.CoreV1().Pods(p.last.Namespace).Delete(ctx, p.Name(), metav1.DeleteOptions{}), "pod", p.Name())
 }
 
 // Gone waits until the pod is no more, its container stopped and its volumes unmounted.
@@ -118,7 +118,7 @@ func (p *Pod) Gone(ctx context.Context) error {
 }
 
 func (p *Pod) target() target[*corev1.Pod] {
-	pods := p.kit.run.client.Kube.CoreV1().Pods(p.last.Namespace)
+	pods := p.kit.client.Kube.CoreV1().Pods(p.last.Namespace)
 	return target[*corev1.Pod]{kind: "pods", name: p.last.Name, get: pods.Get, watch: pods.Watch}
 }
 
@@ -126,7 +126,7 @@ func (p *Pod) target() target[*corev1.Pod] {
 func (p *Pod) wait(ctx context.Context, expected string, reached func(*corev1.Pod) (bool, error)) error {
 	ctx, cancel := limited(ctx)
 	defer cancel()
-	doctor := newPodDoctor(p.kit.run.client, time.Now())
+	doctor := newPodDoctor(p.kit.client, time.Now())
 	var err error
 	p.last, err = follow(ctx, p.target(), p.last, func(ctx context.Context, pod *corev1.Pod, gone bool) (bool, time.Duration, error) {
 		if gone {
@@ -160,7 +160,7 @@ func (p *Pod) ended(ctx context.Context, err error, expected string) error {
 	// The wait's own time is over: what explains it is read in a little extra time.
 	extra, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainTime)
 	defer cancel()
-	words := lastWords(allEvents(extra, p.kit.run.client, p.last))
+	words := lastWords(allEvents(extra, p.kit.client, p.last))
 	return timedOut(ctx, expected, describePod(p.last), words)
 }
 

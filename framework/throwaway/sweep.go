@@ -28,12 +28,9 @@ type SweepOptions struct {
 func Sweep(ctx context.Context, client Client, namespace string, options SweepOptions) ([]string, error) {
 	ctx, cancel := limited(ctx)
 	defer cancel()
-	runs := []string{options.RunID}
+	runs, failed := []string{options.RunID}, error(nil)
 	if options.RunID == "" {
-		var err error
-		if runs, err = abandoned(ctx, client, namespace, options.All); err != nil {
-			return nil, err
-		}
+		runs, failed = abandoned(ctx, client, namespace, options.All)
 	}
 	var removed []string
 	for _, run := range runs {
@@ -41,25 +38,22 @@ func Sweep(ctx context.Context, client Client, namespace string, options SweepOp
 		for _, name := range names {
 			removed = append(removed, run+": "+name)
 		}
-		if err != nil {
-			return removed, err
-		}
+		failed = firstOf(failed, err)
 	}
-	return removed, nil
+	return removed, failed
 }
 
 // abandoned returns the IDs of runs to remove. Objects are listed before Leases: a run that
-// begins meanwhile then has its Lease in the second list, and is left alone.
-func abandoned(ctx context.Context, client Client, namespace string, all bool) ([]string, error) {
+// begins meanwhile then has its Lease in the second list, and is left alone. Without the
+// Leases there are none to remove; a kind that cannot be listed only adds none.
+func abandoned(ctx context.Context, client Client, namespace string, all bool) (runs []string, failed error) {
 	remove := map[string]bool{}
 	for _, kind := range kinds {
 		if kind == leases {
 			continue
 		}
 		left, err := list(ctx, client, kind, namespace, LabelManagedBy+"="+ManagedBy+","+LabelRun)
-		if err != nil {
-			return nil, err
-		}
+		failed = firstOf(failed, err)
 		for _, object := range left.objects {
 			remove[object.Labels[LabelRun]] = true
 		}
@@ -73,7 +67,7 @@ func abandoned(ctx context.Context, client Client, namespace string, all bool) (
 		remove[lease.Labels[LabelRun]] = all || expired(lease, time.Now())
 	}
 	maps.DeleteFunc(remove, func(_ string, abandoned bool) bool { return !abandoned })
-	return slices.Sorted(maps.Keys(remove)), nil
+	return slices.Sorted(maps.Keys(remove)), failed
 }
 
 func expired(lease coordinationv1.Lease, now time.Time) bool {
