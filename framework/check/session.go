@@ -136,6 +136,10 @@ func kitFor(id string) (*throwaway.Kit, error) {
 	if session.config.ReadOnly {
 		return nil, finding.NotDecided("a throwaway object to measure with", "--read-only forbids creating one", "", "run it again without --read-only")
 	}
+	client, err := clientFor(id)
+	if err != nil {
+		return nil, finding.NotDecided("clients for the cluster", err.Error(), "", "").Because(err)
+	}
 	return session.run.Kit(id, func(cleanup func(context.Context) error) {
 		ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) {
 			within, cancel := pastInterrupt(ctx)
@@ -144,7 +148,7 @@ func kitFor(id string) (*throwaway.Kit, error) {
 				sendCleanupFailure(id, err)
 			}
 		}, ginkgo.NodeTimeout(cleanupTimeout))
-	}), nil
+	}).As(client), nil
 }
 
 // UserAgent is what requests of the running check call themselves.

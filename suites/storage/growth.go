@@ -50,7 +50,7 @@ func growInUse(ctx context.Context, kit *throwaway.Kit, claim *throwaway.Claim, 
 // kubelet look: it compares the sizes of a pod's volumes when it syncs the pod, which without
 // a change is once in one to two minutes. A backend without a node's part never gets there.
 func nudgeWhenLarger(ctx context.Context, kit *throwaway.Kit, claim, pod string) error {
-	client := kit.Run().Client().Kube
+	client := kit.Client().Kube
 	if err := handedToNode(ctx, client, kit.Namespace(), claim); err != nil {
 		return kubeerr.FromAPI(err, "watch claim "+claim+" grow")
 	}

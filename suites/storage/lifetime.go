@@ -40,7 +40,7 @@ type lifetime struct {
 func live(ctx context.Context, kit *throwaway.Kit, a answers.StorageClass) (*lifetime, error) {
 	ctx, cancel := context.WithTimeout(ctx, chainTime)
 	defer cancel()
-	class, err := findClass(ctx, kit.Run().Client().Kube, a.Name)
+	class, err := findClass(ctx, kit.Client().Kube, a.Name)
 	if err != nil {
 		return nil, seeOther(err, "6.1.1")
 	}
@@ -134,7 +134,7 @@ func (v *lifetime) readAvoiding(ctx context.Context, kit *throwaway.Kit, data pr
 		err := growInUse(growing, kit, v.claim, name, v.larger)
 		if err != nil && growing.Err() == nil {
 			// The pod would wait for what does not come; told to end, it says what it saw.
-			kit.Run().Client().Kube.CoreV1().Pods(kit.Namespace()).Delete(ctx, name, metav1.DeleteOptions{})
+			kit.Client().Kube.CoreV1().Pods(kit.Namespace()).Delete(ctx, name, metav1.DeleteOptions{})
 		}
 		grown <- err
 	}()

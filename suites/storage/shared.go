@@ -82,7 +82,7 @@ var _ = check.Subsection("6.1", func() {
 func share(ctx context.Context, kit *throwaway.Kit, a answers.StorageClass) (*sharing, error) {
 	ctx, cancel := context.WithTimeout(ctx, chainTime)
 	defer cancel()
-	class, err := findClass(ctx, kit.Run().Client().Kube, a.Shared())
+	class, err := findClass(ctx, kit.Client().Kube, a.Shared())
 	if err != nil {
 		if a.Shared() == a.Name {
 			return nil, seeOther(err, "6.1.1")
