@@ -240,13 +240,11 @@ func TestSharedVolume(t *testing.T) {
 // of one process never conflict.
 func locksAreIndependent(c *cluster, one, two string) bool {
 	c.Helper()
-	var files []*os.File
 	var last error
 	for _, dir := range []string{one, two} {
 		f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 		c.ok(err)
 		defer f.Close()
-		files = append(files, f)
 		last = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Len: 1})
 	}
 	if last != nil && !errors.Is(last, unix.EAGAIN) {
