@@ -119,7 +119,12 @@ func TestTheStepThatBroke(t *testing.T) {
 	secureAddress := secure.Listener.Addr().String()
 	_, securePort, _ := net.SplitHostPort(secureAddress)
 	silent := listen(t, func(c net.Conn) { time.Sleep(5 * time.Second); c.Close() })
-	resets := listen(t, func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0); c.Close() })
+	// It waits for the first byte, so that the reset meets the handshake and not the connect.
+	resets := listen(t, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 1))
+		_ = c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	})
 	garbage := listen(t, func(c net.Conn) { _, _ = io.WriteString(c, "220 mail ready\r\n"); time.Sleep(time.Second); c.Close() })
 	server := dnsServer(t, map[string][4]byte{"hub.aiv.test.": {127, 0, 0, 1}, "example.com.": {127, 0, 0, 1}})
 	quick := 400 * time.Millisecond

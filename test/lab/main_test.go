@@ -72,7 +72,6 @@ func connectAdmin(ctx context.Context, config *envconf.Config) (context.Context,
 // outcome is one run of the runner.
 type outcome struct {
 	code   int
-	output string
 	folder string
 	report report.Document
 	items  map[string]report.Item
