@@ -122,24 +122,38 @@ func podEvent(reason, message string) *symptom {
 func claimEventSymptom(events []corev1.Event, age time.Duration) *symptom {
 	for _, e := range slices.Backward(events) {
 		switch e.Reason {
-		case "ProvisioningSucceeded", "VolumeResizeSuccessful", "FileSystemResizeSuccessful", "Provisioning", "Resizing":
-			return nil // what failed before has healed, or is being tried again
-		case "ExternalProvisioning":
-			if age >= silence {
-				return &symptom{cause: ProvisionerSilent, text: e.Message,
-					why: "no provisioner answers for this StorageClass: it does not run, or has another name",
-					do:  "see the storage driver's controller pods and the StorageClass's provisioner"}
-			}
-		case "ExternalExpanding":
-			if age >= silence {
-				return &symptom{cause: ResizerSilent, text: e.Message,
-					why: "no resizer answers for this volume", do: "see the storage driver's controller pods (csi-resizer)"}
-			}
-		default:
-			if s := claimEvent(e.Reason, e.Message); s != nil {
-				return s
-			}
+		case "ProvisioningSucceeded", "VolumeResizeSuccessful", "FileSystemResizeSuccessful", "Provisioning", "Resizing", "FileSystemResizeRequired":
+			return claimSilence(events, age) // what failed before has healed, or is being tried again
 		}
+		if s := claimEvent(e.Reason, e.Message); s != nil {
+			return s
+		}
+	}
+	return claimSilence(events, age)
+}
+
+// claimSilence finds a claim that waits for a controller which has not said a word. Their
+// order tells nothing: the one that waits and the one that works write in the same second.
+func claimSilence(events []corev1.Event, age time.Duration) *symptom {
+	if age < silence {
+		return nil
+	}
+	said := map[string]string{}
+	for _, e := range events {
+		said[e.Reason] = e.Message
+	}
+	waits := func(reason string, answers ...string) bool {
+		_, waiting := said[reason]
+		return waiting && !slices.ContainsFunc(answers, func(answer string) bool { _, yes := said[answer]; return yes })
+	}
+	switch {
+	case waits("ExternalProvisioning", "Provisioning", "ProvisioningSucceeded"):
+		return &symptom{cause: ProvisionerSilent, text: said["ExternalProvisioning"],
+			why: "no provisioner answers for this StorageClass: it does not run, or has another name",
+			do:  "see the storage driver's controller pods and the StorageClass's provisioner"}
+	case waits("ExternalExpanding", "Resizing", "FileSystemResizeRequired", "VolumeResizeSuccessful"):
+		return &symptom{cause: ResizerSilent, text: said["ExternalExpanding"],
+			why: "no resizer answers for this volume", do: "see the storage driver's controller pods (csi-resizer)"}
 	}
 	return nil
 }

@@ -130,6 +130,7 @@ func TestClaimEvents(t *testing.T) {
 		{"healed", []corev1.Event{event("ProvisioningFailed", "x", 2), event("ProvisioningSucceeded", "", 3)}, time.Minute, "", 0},
 		{"no default class", []corev1.Event{event("FailedBinding", "no persistent volumes available for this claim and no storage class is set", 2)}, time.Second, ProvisioningFailed, 5 * time.Second},
 		{"resizer dead", []corev1.Event{event("ProvisioningSucceeded", "", 1), event("ExternalExpanding", "waiting for an external controller to expand this PVC", 2)}, time.Minute, ResizerSilent, 0},
+		{"resizer at work", []corev1.Event{event("Resizing", "External resizer is resizing volume", 2), event("ExternalExpanding", "waiting for an external controller to expand this PVC", 2)}, time.Minute, "", 0},
 		{"late binding", []corev1.Event{event("WaitForFirstConsumer", "waiting for first consumer to be created before binding", 2)}, time.Minute, WaitingForConsumer, never},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
 
@@ -209,11 +210,30 @@ func TestAVolumeGrowsUnderItsPod(t *testing.T) {
 	if err := pod.Running(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := claim.Grow(ctx, after); err != nil {
+	nudging, enough := context.WithCancel(ctx)
+	go nudge(nudging, k.Run().Client(), pod.Name())
+	err = claim.Grow(ctx, after)
+	enough()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if result, _ := finish[probe.DiskResult](t, ctx, pod); result.Trouble != nil || !result.Grown.OK || !result.Grown.Intact {
 		t.Errorf("%+v %+v (%v)", result, result.Grown, result.Trouble)
+	}
+}
+
+// nudge makes the kubelet sync a pod, which is when it sees that a volume is to grow; left
+// alone it does so once in one to two minutes.
+func nudge(ctx context.Context, client throwaway.Client, pod string) {
+	for ticker := time.NewTicker(time.Second); ; {
+		select {
+		case <-ctx.Done():
+			ticker.Stop()
+			return
+		case now := <-ticker.C:
+			patch := fmt.Sprintf(`{"metadata":{"annotations":{"nudged":%q}}}`, now)
+			_, _ = client.Kube.CoreV1().Pods(namespace).Patch(ctx, pod, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		}
 	}
 }
 
