@@ -68,11 +68,13 @@ build: build-runner build-lab ## Build bin/runner, bin/probe and .lab/bin/lab
 
 .PHONY: build-runner
 build-runner: ## Build bin/runner and bin/probe
-	@$(BUILD) -o bin/ ./cmd/runner ./cmd/probe
+	@echo "building bin/runner and bin/probe (the first time takes minutes, later ones seconds)"
+	$(BUILD) -o bin/ ./cmd/runner ./cmd/probe
 
 .PHONY: build-lab
 build-lab: ## Build .lab/bin/lab; `lab up` builds Kubernetes
-	@mkdir -p .lab/bin
+	@echo "building $(LAB)"
+	mkdir -p .lab/bin
 	cd cmd/lab && $(BUILD) -o $(CURDIR)/$(LAB) .
 
 .PHONY: image
