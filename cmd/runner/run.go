@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -115,6 +113,7 @@ func (o *runOptions) run(ctx context.Context) error {
 	settled, computed := derive.Options{Catalogue: catalogue, Answers: file, Selected: selected, Strict: o.strict, Now: began}.Complete(outcome.Results)
 	terminal.Derived(computed)
 	results := append(settled, computed...)
+	report.Redact(results, redactor)
 	details := report.Run{ID: config.RunID, Version: version, Started: began, Seconds: time.Since(began).Seconds(),
 		Answers: filepath.Base(o.answers), Focus: o.focus, Skip: o.skip, ReadOnly: o.readOnly, Interrupted: outcome.Interrupted}
 	details.ExitCode = exitCode(results, outcome)
@@ -123,7 +122,7 @@ func (o *runOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := document.Write(outputDir, redactor); err != nil {
+	if err := document.Write(outputDir); err != nil {
 		return err
 	}
 	if outcome.Broken != nil || o.verbose {
@@ -222,13 +221,6 @@ func style(noColor bool) report.Style {
 	gitlab := os.Getenv("GITLAB_CI") != ""
 	_, quiet := os.LookupEnv("NO_COLOR")
 	return report.Style{Color: (terminal || gitlab) && !noColor && !quiet, Live: terminal && !gitlab, Sections: gitlab, Width: width}
-}
-
-// newRunID returns a name that Kubernetes takes as a label and as part of a name.
-func newRunID() string {
-	var random [3]byte
-	rand.Read(random[:])
-	return time.Now().UTC().Format("20060102-150405") + "-" + hex.EncodeToString(random[:])
 }
 
 func orElse(value, fallback string) string {

@@ -49,9 +49,12 @@ func newCleanupCommand() *cobra.Command {
 		Short: "Remove what a killed run left in the namespace",
 		Long: `Removes the throwaway objects of runs whose time is over, as their Lease says, and objects that
 carry the suite's label and belong to no run. A run that may still be going on is left alone
-unless it is named with --run, or --all is given.`,
+unless it is named with --run, or --all is given. In a GitLab job, the job's own runs are over.`,
 		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error { return t.cleanup(command.Context(), options) },
+		RunE: func(command *cobra.Command, _ []string) error {
+			options.Prefix = jobPrefix()
+			return t.cleanup(command.Context(), options)
+		},
 	}
 	t.bind(command)
 	command.Flags().StringVar(&options.RunID, "run", "", "`ID` of the run to remove, whether it goes on or not")

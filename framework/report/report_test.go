@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"os"
 	"path/filepath"
@@ -132,13 +133,9 @@ func TestAResultOfAnUnknownItemIsRefused(t *testing.T) {
 	}
 }
 
-func TestFilesAreWholeReadableAndRedacted(t *testing.T) {
+func TestFilesAreWholeAndReadable(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "new", "folder")
-	d := sampleDocument(t)
-	d.Items[1].Finding.Found = "the password is hunter2-and-more"
-	redactor := redact.New()
-	redactor.Add("hunter2-and-more")
-	if err := d.Write(folder, redactor); err != nil {
+	if err := sampleDocument(t).Write(folder); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(folder)
@@ -149,15 +146,38 @@ func TestFilesAreWholeReadableAndRedacted(t *testing.T) {
 		t.Errorf("the folder holds %v, want the two files and no temporary one", entries)
 	}
 	for _, entry := range entries {
-		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(content), "hunter2") || !strings.Contains(string(content), "the password is") {
-			t.Errorf("%s is not redacted, or redacted too far", entry.Name())
-		}
 		if info, _ := entry.Info(); info.Mode().Perm() != 0o644 {
 			t.Errorf("%s has mode %v: GitLab's runner must read it", entry.Name(), info.Mode())
 		}
+	}
+	read, err := Read(filepath.Join(folder, JSONFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read.Run.ID != "20261123-090000-abcdef" || len(read.Items) != 7 || read.Items[1].Finding.Found != "Kubernetes v1.36.1" {
+		t.Errorf("read back as %+v", read)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "other.json"), []byte(`{"schema": "another"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(filepath.Join(folder, "other.json")); err == nil {
+		t.Error("a file of another schema was taken for a report")
+	}
+}
+
+func TestRedactReachesEveryText(t *testing.T) {
+	const secret = "hunter2-and-more"
+	f := finding.Finding{Expected: secret, Found: secret, Why: secret, Do: secret}
+	results := []verdict.Result{{ID: "5.1.3", Verdict: verdict.Failed, Finding: &f, Warnings: []finding.Finding{f}, Reason: secret, Log: secret,
+		Evidence: []verdict.Evidence{{Key: "a", Value: secret}, {Key: "b", Value: []any{secret}}, {Key: "c", Value: map[string]any{"d": secret}}}}}
+	redactor := redact.New()
+	redactor.Add(secret)
+	Redact(results, redactor)
+	content, err := json.Marshal(results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(content), secret) || strings.Count(string(content), "[redacted]") != 13 {
+		t.Errorf("%s", content)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -18,8 +19,15 @@ import (
 type SweepOptions struct {
 	// RunID removes this run only, expired or not.
 	RunID string
+	// Prefix also removes the runs whose ID begins so, expired or not; none if empty.
+	Prefix string
 	// All removes every run, running ones too.
 	All bool
+}
+
+// over tells whether a run is to be removed although its Lease has not expired.
+func (o SweepOptions) over(runID string) bool {
+	return o.All || o.Prefix != "" && strings.HasPrefix(runID, o.Prefix)
 }
 
 // Sweep removes what killed runs left in the namespace: runs whose Lease has expired, and
@@ -30,7 +38,7 @@ func Sweep(ctx context.Context, client Client, namespace string, options SweepOp
 	defer cancel()
 	runs, failed := []string{options.RunID}, error(nil)
 	if options.RunID == "" {
-		runs, failed = abandoned(ctx, client, namespace, options.All)
+		runs, failed = abandoned(ctx, client, namespace, options)
 	}
 	var removed []string
 	for _, run := range runs {
@@ -46,7 +54,7 @@ func Sweep(ctx context.Context, client Client, namespace string, options SweepOp
 // abandoned returns the IDs of runs to remove. Objects are listed before Leases: a run that
 // begins meanwhile then has its Lease in the second list, and is left alone. Without the
 // Leases there are none to remove; a kind that cannot be listed only adds none.
-func abandoned(ctx context.Context, client Client, namespace string, all bool) (runs []string, failed error) {
+func abandoned(ctx context.Context, client Client, namespace string, options SweepOptions) (runs []string, failed error) {
 	remove := map[string]bool{}
 	for _, kind := range kinds {
 		if kind == leases {
@@ -64,7 +72,8 @@ func abandoned(ctx context.Context, client Client, namespace string, all bool) (
 		return nil, kubeerr.FromAPI(err, fmt.Sprintf("look for the Leases of runs in %s", namespace))
 	}
 	for _, lease := range held.Items {
-		remove[lease.Labels[LabelRun]] = all || expired(lease, time.Now())
+		id := lease.Labels[LabelRun]
+		remove[id] = options.over(id) || expired(lease, time.Now())
 	}
 	maps.DeleteFunc(remove, func(_ string, abandoned bool) bool { return !abandoned })
 	return slices.Sorted(maps.Keys(remove)), failed
