@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/spf13/cobra"
 
 	"aiv.internal/conformance/framework/answers"
@@ -40,4 +41,25 @@ func images(file *answers.File) []string {
 	}
 	slices.Sort(all)
 	return slices.DeleteFunc(slices.Compact(all), func(image string) bool { return image == "" })
+}
+
+// mirrored returns the image as a mirror at host has it: under the same path. Without a host
+// it is the image itself.
+func mirrored(image, host string) (string, error) {
+	if host == "" || image == "" {
+		return image, nil
+	}
+	reference, err := name.ParseReference(image)
+	if err != nil {
+		return "", fmt.Errorf("the image of the probe: %w", err)
+	}
+	registry, err := name.NewRegistry(host)
+	if err != nil {
+		return "", fmt.Errorf("--image-registry: %w", err)
+	}
+	path := registry.RegistryStr() + "/" + reference.Context().RepositoryStr()
+	if digest, pinned := reference.(name.Digest); pinned {
+		return path + "@" + digest.DigestStr(), nil
+	}
+	return path + ":" + reference.Identifier(), nil
 }

@@ -28,6 +28,7 @@ type runOptions struct {
 	focus, skip []string
 	outputDir   string
 	image       string
+	imageHost   string
 	parallel    int
 	timeout     time.Duration
 	strict      bool
@@ -51,6 +52,7 @@ func newRunCommand() *cobra.Command {
 	flags.StringSliceVar(&o.skip, "skip", nil, "all but these; as --focus")
 	flags.StringVar(&o.outputDir, "output-dir", "conformance-report", "`folder` for "+report.JUnitFile+" and "+report.JSONFile)
 	flags.StringVar(&o.image, "image", "", "`image` that holds the probe (default: runner.image of the answers file)")
+	flags.StringVar(&o.imageHost, "image-registry", "", "`host` to pull that image from in place of its own registry, for a mirror")
 	flags.IntVar(&o.parallel, "parallel", 12, "how many checks run at the same time")
 	flags.DurationVar(&o.timeout, "timeout", 30*time.Minute, "end the run after this long")
 	flags.BoolVar(&o.strict, "strict", false, "take a missing answer for a failure")
@@ -73,6 +75,10 @@ func (o *runOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	image, err := mirrored(orElse(o.image, file.Runner.Image), o.imageHost)
+	if err != nil {
+		return err
+	}
 	outputDir, err := writableFolder(o.outputDir)
 	if err != nil {
 		return err
@@ -92,7 +98,7 @@ func (o *runOptions) run(ctx context.Context) error {
 		Kubeconfig: kubeconfig,
 		Context:    o.contextName(),
 		Namespace:  o.namespaceName(file),
-		Image:      orElse(o.image, file.Runner.Image),
+		Image:      image,
 		Selected:   selected,
 		ReadOnly:   o.readOnly,
 		Keep:       o.keep,
