@@ -189,13 +189,24 @@ func remaining(namespace *corev1.Namespace) string {
 	var out []string
 	for _, condition := range namespace.Status.Conditions {
 		if condition.Status == corev1.ConditionTrue {
-			out = append(out, condition.Message)
+			out = append(out, shorten(condition.Message))
 		}
 	}
 	if len(out) == 0 {
 		return ""
 	}
 	return ": " + strings.Join(out, "; ")
+}
+
+// longest is how much of a condition's message is quoted: one that names every object left
+// in a namespace fills pages.
+const longest = 400
+
+func shorten(message string) string {
+	if len(message) <= longest {
+		return message
+	}
+	return strings.ToValidUTF8(message[:longest], "") + " …"
 }
 
 func names(all []string) string {
