@@ -120,16 +120,21 @@ func podEvent(reason, message string) *symptom {
 // claimEventSymptom returns what a claim's events say is wrong, nil if they end well. age is
 // how long the claim has been waited for.
 func claimEventSymptom(events []corev1.Event, age time.Duration) *symptom {
+	// First, because a class that binds late says that it waits for a pod in the same second
+	// in which the pod comes, and then says no more.
+	if s := claimSilence(events, age); s != nil {
+		return s
+	}
 	for _, e := range slices.Backward(events) {
 		switch e.Reason {
 		case "ProvisioningSucceeded", "VolumeResizeSuccessful", "FileSystemResizeSuccessful", "Provisioning", "Resizing", "FileSystemResizeRequired":
-			return claimSilence(events, age) // what failed before has healed, or is being tried again
+			return nil // what failed before has healed, or is being tried again
 		}
 		if s := claimEvent(e.Reason, e.Message); s != nil {
 			return s
 		}
 	}
-	return claimSilence(events, age)
+	return nil
 }
 
 // claimSilence finds a claim that waits for a controller which has not said a word. Their
@@ -147,11 +152,11 @@ func claimSilence(events []corev1.Event, age time.Duration) *symptom {
 		return waiting && !slices.ContainsFunc(answers, func(answer string) bool { _, yes := said[answer]; return yes })
 	}
 	switch {
-	case waits("ExternalProvisioning", "Provisioning", "ProvisioningSucceeded"):
+	case waits("ExternalProvisioning", "Provisioning", "ProvisioningSucceeded", "ProvisioningFailed"):
 		return &symptom{cause: ProvisionerSilent, text: said["ExternalProvisioning"],
 			why: "no provisioner answers for this StorageClass: it does not run, or has another name",
 			do:  "see the storage driver's controller pods and the StorageClass's provisioner"}
-	case waits("ExternalExpanding", "Resizing", "FileSystemResizeRequired", "VolumeResizeSuccessful"):
+	case waits("ExternalExpanding", "Resizing", "FileSystemResizeRequired", "VolumeResizeSuccessful", "VolumeResizeFailed"):
 		return &symptom{cause: ResizerSilent, text: said["ExternalExpanding"],
 			why: "no resizer answers for this volume", do: "see the storage driver's controller pods (csi-resizer)"}
 	}

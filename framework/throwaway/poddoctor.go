@@ -2,9 +2,11 @@ package throwaway
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // podDoctor watches over one wait for a pod: it lets symptoms wear out their grace, and
@@ -16,7 +18,9 @@ type podDoctor struct {
 	look time.Time
 	told *symptom
 	// pull is the last telling error of an image pull.
-	pull          *symptom
+	pull *symptom
+	// unread tells whether a refused pull was one without the pull secret, nil before a look.
+	unread        *bool
 	status, event patience
 }
 
@@ -33,6 +37,10 @@ func (d *podDoctor) examine(ctx context.Context, pod *corev1.Pod, now time.Time)
 	if s != nil && s.cause == ImagePull && d.told == nil {
 		d.look = now // "back-off" alone: the events know why
 	}
+	if s != nil && s.cause == ImageUnauthorized && d.secretUnread(ctx, pod) {
+		s.grace = secretGrace
+		s.why += "; the node could not read the pull secret when it tried"
+	}
 	if age := now.Sub(d.began); !now.Before(d.look) {
 		d.told, d.look = d.lookAtEvents(ctx, pod, age), now.Add(nextLook(age))
 	}
@@ -46,6 +54,32 @@ func (d *podDoctor) examine(ctx context.Context, pod *corev1.Pod, now time.Time)
 		return d.told, 0
 	}
 	return nil, soonest(statusLeft, eventLeft, d.look.Sub(now))
+}
+
+// secretGrace is how long a node may take to pull again with a pull secret that it could not
+// read at first: the kubelet waits for a secret for one second, and pulls again after ten.
+const secretGrace = 25 * time.Second
+
+// secretUnread tells whether the node pulled without a pull secret although it is there. A
+// busy API server is enough for that, and the next pull heals it.
+func (d *podDoctor) secretUnread(ctx context.Context, pod *corev1.Pod) bool {
+	if d.unread == nil {
+		unread := d.lookForSecrets(ctx, pod)
+		d.unread = &unread
+	}
+	return *d.unread
+}
+
+func (d *podDoctor) lookForSecrets(ctx context.Context, pod *corev1.Pod) bool {
+	for _, secret := range pod.Spec.ImagePullSecrets {
+		if _, err := d.client.Kube.CoreV1().Secrets(pod.Namespace).Get(ctx, secret.Name, metav1.GetOptions{}); err != nil {
+			return false
+		}
+	}
+	return len(pod.Spec.ImagePullSecrets) > 0 &&
+		slices.ContainsFunc(eventsOf(ctx, d.client, pod.Namespace, "Pod", pod.Name, pod.UID), func(e corev1.Event) bool {
+			return e.Reason == "FailedToRetrieveImagePullSecret"
+		})
 }
 
 // remember puts the last telling pull error in the place of a mere "back-off".

@@ -123,6 +123,7 @@ func TestClaimEvents(t *testing.T) {
 	}{
 		{"young", []corev1.Event{waits}, time.Second, "", 0},
 		{"provisioner dead", []corev1.Event{waits}, time.Minute, ProvisionerSilent, 0},
+		{"provisioner dead, class that binds late", []corev1.Event{waits, event("WaitForFirstConsumer", "waiting for first consumer to be created before binding", 1)}, time.Minute, ProvisionerSilent, 0},
 		{"provisioner at work", []corev1.Event{waits, event("Provisioning", "External provisioner is provisioning volume", 2)}, time.Minute, "", 0},
 		{"no such class", []corev1.Event{event("ProvisioningFailed", `storageclass.storage.k8s.io "nope" not found`, 1)}, time.Second, ProvisioningFailed, 0},
 		{"backend full", []corev1.Event{waits, event("ProvisioningFailed", `failed to provision volume with StorageClass "ceph-rbd": rpc error: code = ResourceExhausted desc = pool is full`, 2)}, time.Second, ProvisioningFailed, 0},
