@@ -4,26 +4,23 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
-	"os"
 	"slices"
 	"time"
 
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
 	"aiv.internal/conformance/framework/finding"
-	"aiv.internal/conformance/suites/storage/s3"
 )
 
 const (
 	// objectTime bounds the whole try of an object store.
 	objectTime = 2 * time.Minute
+	// removeTime bounds the removal of what was put, also when the try was interrupted.
+	removeTime = 20 * time.Second
 	// partSize is the smallest that S3 allows for any part but the last, in bytes.
 	partSize = 5 << 20
 	smallObj = 64 << 10
@@ -35,20 +32,16 @@ func tryObjectStore(ctx context.Context, a answers.StorageClass) {
 	if check.ReadOnly() {
 		check.Undecided("an object that is put comes back", "--read-only forbids putting one", "", "run it again without --read-only")
 	}
-	endpoint, err := url.Parse(a.S3.Endpoint)
-	check.NoError(err, "understand storageClass.s3.endpoint")
-	client, err := objectClient(a.S3.CAFile, check.Answers().Certificates.CAFile)
-	check.NoError(err, "load the CA of the object store")
-	bucket := s3.Bucket{Endpoint: endpoint, Region: a.S3.Region, Name: a.S3.Bucket, Client: client, UserAgent: check.UserAgent(),
-		Access: check.Secret(ctx, a.S3.AccessKey), Secret: check.Secret(ctx, a.S3.SecretKey)}
-	if bucket.Region == "" {
-		bucket.Region = "us-east-1"
+	bucket, err := openBucket(a.S3, check.Secret(ctx, a.S3.AccessKey), check.Secret(ctx, a.S3.SecretKey), check.UserAgent(),
+		a.S3.CAFile, check.Answers().Certificates.CAFile)
+	if err != nil {
+		check.Undecided("answers that lead to a bucket", err.Error(), "an answer below storageClass.s3, or certificates.caFile, has a slip", "correct it")
 	}
 	ctx, cancel := context.WithTimeout(ctx, objectTime)
 	defer cancel()
-	check.Step("put, get, list and delete objects in bucket %s", bucket.Name)
+	check.Step("put, get, list and delete objects in bucket %s", bucket.name)
 	check.Evidence("endpoint", a.S3.Endpoint)
-	check.Evidence("bucket", bucket.Name)
+	check.Evidence("bucket", bucket.name)
 	if f := roundTrip(ctx, bucket, "conformance/"+check.Settings().RunID+"/"); f != nil {
 		check.NoError(f, "try the bucket")
 	}
@@ -59,56 +52,33 @@ func tryObjectStore(ctx context.Context, a answers.StorageClass) {
 	check.Evidence("another bucket", "refused")
 }
 
-// objectClient trusts the system's CAs and those in the files that are named.
-func objectClient(files ...string) (*http.Client, error) {
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	for _, file := range files {
-		if file == "" {
-			continue
-		}
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM", file)
-		}
-	}
-	return &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots}}}, nil
-}
-
 // roundTrip puts objects with the prefix into the bucket, at once and in parts, gets, lists
 // and deletes them. It leaves none.
-func roundTrip(ctx context.Context, b s3.Bucket, prefix string) (f *finding.Finding) {
+func roundTrip(ctx context.Context, b bucket, prefix string) (f *finding.Finding) {
 	objects := map[string][]byte{prefix + "whole object": make([]byte, smallObj), prefix + "parts": make([]byte, partSize+smallObj)}
 	for _, body := range objects {
 		rand.Read(body)
 	}
 	keys := slices.Sorted(maps.Keys(objects))
+	stored := false
 	defer func() {
-		later, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-		defer cancel()
-		for _, key := range keys {
-			if err := b.Delete(later, key); err != nil && f == nil {
-				f = objectTrouble("an object can be deleted", "delete "+key, err)
-			} else if _, err := b.Get(later, key); f == nil && s3.StatusOf(err) != http.StatusNotFound {
-				f = finding.Failed("an object that was deleted is gone", fmt.Sprintf("%s: %v", key, orThere(err)),
-					"deletions are delayed, or the bucket keeps versions and the user may not delete", "see the bucket's policy")
-			}
+		trouble := removeObjects(ctx, b, keys)
+		if f == nil {
+			f = trouble
+		} else if stored && trouble != nil {
+			f.Found += "; objects may be left below " + prefix + ": " + trouble.Found
 		}
 	}()
 	whole, parts := keys[1], keys[0]
-	if err := b.Put(ctx, whole, objects[whole]); err != nil {
+	if err := b.put(ctx, whole, objects[whole]); err != nil {
 		return objectTrouble("an object can be put into the bucket", "put "+whole, err)
 	}
-	if err := b.PutParts(ctx, parts, objects[parts][:partSize], objects[parts][partSize:]); err != nil {
+	stored = true
+	if err := b.putParts(ctx, parts, objects[parts][:partSize], objects[parts][partSize:]); err != nil {
 		return objectTrouble("an object can be uploaded in parts", parts, err)
 	}
 	for _, key := range keys {
-		got, err := b.Get(ctx, key)
+		got, err := b.get(ctx, key)
 		if err != nil {
 			return objectTrouble("an object comes back", "get "+key, err)
 		}
@@ -117,7 +87,7 @@ func roundTrip(ctx context.Context, b s3.Bucket, prefix string) (f *finding.Find
 				"a proxy or the object store changes or cuts what it carries", "get the object from the object store itself, without proxies")
 		}
 	}
-	sizes, err := b.List(ctx, prefix, len(keys))
+	sizes, err := b.list(ctx, prefix, len(keys))
 	if err != nil {
 		return objectTrouble("the bucket can be listed", "list "+prefix, err)
 	}
@@ -130,13 +100,41 @@ func roundTrip(ctx context.Context, b s3.Bucket, prefix string) (f *finding.Find
 	return nil
 }
 
+// removeObjects deletes all of the objects, even after the end of ctx, and returns the first
+// trouble with it.
+func removeObjects(ctx context.Context, b bucket, keys []string) (f *finding.Finding) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime)
+	defer cancel()
+	for _, key := range keys {
+		if trouble := removeObject(ctx, b, key); f == nil {
+			f = trouble
+		}
+	}
+	return f
+}
+
+// removeObject deletes an object and shows that it is gone.
+func removeObject(ctx context.Context, b bucket, key string) *finding.Finding {
+	if err := b.delete(ctx, key); err != nil {
+		return objectTrouble("an object can be deleted", "delete "+key, err)
+	}
+	switch _, err := b.get(ctx, key); {
+	case err == nil:
+		return finding.Failed("an object that was deleted is gone", key+": it can still be got",
+			"deletions are delayed, or the bucket keeps versions and the user may not delete", "see the bucket's policy")
+	case statusOf(err) != http.StatusNotFound:
+		return objectTrouble("an object that was deleted is not found", "get "+key, err)
+	}
+	return nil
+}
+
 // outOfReach shows that the credentials may not even list another bucket. It does not try to
 // write there: if it could, it would have changed what is not ours.
-func outOfReach(ctx context.Context, b s3.Bucket, other string) *finding.Finding {
+func outOfReach(ctx context.Context, b bucket, other string) *finding.Finding {
 	expected := "the credentials do not reach bucket " + other
-	b.Name = other
-	_, err := b.List(ctx, "", 1)
-	switch status := s3.StatusOf(err); {
+	b.name = other
+	_, err := b.list(ctx, "", 1)
+	switch status := statusOf(err); {
 	case err == nil:
 		return finding.Failed(expected, "they can list it", "the user's policy is too wide, or the bucket is public", "narrow the bucket's policy or the user's")
 	case status == http.StatusForbidden:
@@ -161,9 +159,9 @@ var codes = map[string]struct{ why, do string }{
 // objectTrouble words why the object store did not do something. One that cannot be reached
 // from here may still be reached by users, and is undecided.
 func objectTrouble(expected, doing string, err error) *finding.Finding {
-	var refusal *s3.Error
-	if errors.As(err, &refusal) {
-		advice, known := codes[refusal.Code]
+	var answer refusal
+	if errors.As(err, &answer) {
+		advice, known := codes[answer.Code]
 		if !known {
 			advice.do = "see the object store's log"
 		}
@@ -174,11 +172,4 @@ func objectTrouble(expected, doing string, err error) *finding.Finding {
 	}
 	return finding.NotDecided(expected, doing+": "+err.Error(), "the object store cannot be reached from the runner, or its certificate is not trusted",
 		"see storageClass.s3.endpoint, storageClass.s3.caFile, proxies and firewalls").Because(err)
-}
-
-func orThere(err error) string {
-	if err == nil {
-		return "it can still be got"
-	}
-	return err.Error()
 }

@@ -1,84 +1,137 @@
 package storage
 
 import (
-	"bytes"
+	"context"
+	"encoding/pem"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"slices"
+	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
-	"aiv.internal/conformance/suites/storage/s3"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/minio/minio-go/v7"
+
+	"aiv.internal/conformance/framework/answers"
 )
 
-// objectServer is a server that keeps objects in memory and has a fault.
-type objectServer struct {
+// objectStore is an S3 server that keeps objects in memory, and what is wrong with it.
+type objectStore struct {
+	*httptest.Server
+	s3      http.Handler
+	backend gofakes3.Backend
 	fault   string
-	mu      sync.Mutex
-	objects map[string][]byte
-	parts   map[string][]byte
-	aborted bool
+	// interrupt is called by the fault of this name.
+	interrupt context.CancelFunc
 }
 
-func (s *objectServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	body, _ := io.ReadAll(r.Body)
-	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	query := r.URL.Query()
+const (
+	accessKey = "ACCESSKEY"
+	secretKey = "very-secret-key"
+)
+
+// newObjectStore starts a server with bucket "ours" of the user and bucket "theirs" of others.
+func newObjectStore(t *testing.T, fault string) *objectStore {
+	t.Helper()
+	backend := s3mem.New()
+	s := &objectStore{backend: backend, s3: gofakes3.New(backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server(), fault: fault}
+	for _, name := range []string{"ours", "theirs"} {
+		if err := backend.CreateBucket(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Server = httptest.NewTLSServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *objectStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, code string) {
+		// The body is read as servers do, so that the connection stays.
+		io.Copy(io.Discard, r.Body)
 		w.WriteHeader(status)
 		fmt.Fprintf(w, `<Error><Code>%s</Code><Message>no</Message></Error>`, code)
 	}
+	// A bucket that is named in the path needs no name in DNS.
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	query := r.URL.Query()
 	switch {
-	case bucket != "ours" && s.fault == "open":
-		fmt.Fprint(w, `<ListBucketResult/>`)
-	case bucket != "ours" && s.fault == "unknown":
-		refuse(http.StatusNotFound, "NoSuchBucket")
-	case bucket != "ours":
-		refuse(http.StatusForbidden, "AccessDenied")
-	case s.fault == "keys":
+	case s.fault == "keys" || !strings.Contains(r.Header.Get("Authorization"), "Credential="+accessKey+"/"):
 		refuse(http.StatusForbidden, "SignatureDoesNotMatch")
-	case key == "":
-		fmt.Fprint(w, `<ListBucketResult>`)
-		for _, name := range slices.Sorted(maps.Keys(s.objects)) {
-			if strings.HasPrefix(name, query.Get("prefix")) && s.fault != "unlisted" {
-				fmt.Fprintf(w, `<Contents><Key>%s</Key><Size>%d</Size></Contents>`, name, len(s.objects[name]))
-			}
-		}
-		fmt.Fprint(w, `</ListBucketResult>`)
-	case query.Has("uploads"):
-		fmt.Fprint(w, `<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>`)
+	case !strings.Contains(r.UserAgent(), "conformance/1 (6.1.6)"):
+		refuse(http.StatusBadRequest, "UnknownUserAgent")
+	case s.fault == "proxy":
+		http.Error(w, "<html>the proxy found no way</html>", http.StatusBadGateway)
+	case bucket == "theirs" && s.fault != "open":
+		refuse(http.StatusForbidden, "AccessDenied")
+	case key == "" && s.fault == "unlisted":
+		fmt.Fprint(w, `<ListBucketResult/>`)
 	case query.Has("partNumber") && s.fault == "parts":
 		refuse(http.StatusInternalServerError, "InternalError")
-	case query.Has("partNumber"):
-		s.parts[query.Get("partNumber")] = body
-		w.Header().Set("ETag", `"`+query.Get("partNumber")+`"`)
-	case query.Has("uploadId") && r.Method == http.MethodDelete:
-		s.aborted = true
-	case query.Has("uploadId") && s.fault == "late":
-		fmt.Fprint(w, `<Error><Code>InternalError</Code><Message>late</Message></Error>`)
-	case query.Has("uploadId"):
-		s.objects[key] = bytes.Join([][]byte{s.parts["1"], s.parts["2"]}, nil)
-		fmt.Fprint(w, `<CompleteMultipartUploadResult/>`)
-	case r.Method == http.MethodPut:
-		s.objects[key] = body
-	case r.Method == http.MethodDelete:
-		if s.fault != "undeleted" {
-			delete(s.objects, key)
-		}
+	case query.Get("partNumber") == "2" && s.fault == "interrupt":
+		// A server sees that a client has gone only once it has read all that was sent.
+		io.Copy(io.Discard, r.Body)
+		s.interrupt()
+		<-r.Context().Done()
+	case query.Has("uploadId") && r.Method == http.MethodPost && s.fault == "late":
+		refuse(http.StatusOK, "InternalError")
+	case r.Method == http.MethodDelete && s.fault == "undeleted":
 		w.WriteHeader(http.StatusNoContent)
-	case s.objects[key] == nil:
-		refuse(http.StatusNotFound, "NoSuchKey")
-	case s.fault == "corrupt":
-		w.Write(s.objects[key][1:])
+	case r.Method == http.MethodGet && key != "" && s.fault == "corrupt":
+		s.corrupt(w, r)
 	default:
-		w.Write(s.objects[key])
+		s.s3.ServeHTTP(w, r)
+	}
+}
+
+// corrupt answers as the store does, but for one bit.
+func (s *objectStore) corrupt(w http.ResponseWriter, r *http.Request) {
+	answer := httptest.NewRecorder()
+	s.s3.ServeHTTP(answer, r)
+	for name, values := range answer.Header() {
+		w.Header()[name] = values
+	}
+	body := answer.Body.Bytes()
+	body[len(body)/2] ^= 1
+	w.WriteHeader(answer.Code)
+	w.Write(body)
+}
+
+// open returns a bucket of the store, for a client that trusts it.
+func (s *objectStore) open(t *testing.T, name string) bucket {
+	t.Helper()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(ca, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return mustOpen(t, answers.S3{Endpoint: s.URL, Bucket: name}, "", ca)
+}
+
+func mustOpen(t *testing.T, a answers.S3, caFiles ...string) bucket {
+	t.Helper()
+	b, err := openBucket(a, accessKey, secretKey, "conformance/1 (6.1.6)", caFiles...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// wantEmpty shows that neither objects nor parts of them are left.
+func (s *objectStore) wantEmpty(t *testing.T, b bucket) {
+	t.Helper()
+	s.fault = ""
+	objects, err := b.list(t.Context(), "", 10)
+	if err != nil || len(objects) > 0 {
+		t.Errorf("objects are left: %v, %v", objects, err)
+	}
+	uploads, err := b.store.ListMultipartUploads(t.Context(), b.name, "", "", "", "", 10)
+	if statusOf(refused(err)) != http.StatusNotFound && (err != nil || len(uploads.Uploads) > 0) {
+		t.Errorf("uploads are left: %+v, %v", uploads, err)
 	}
 }
 
@@ -86,6 +139,7 @@ func TestObjectStore(t *testing.T) {
 	for fault, words := range map[string]string{
 		"":          "",
 		"keys":      "the secret key is not that of the access key",
+		"proxy":     "HTTP status 502",
 		"corrupt":   "bytes that differ",
 		"unlisted":  "is listed with 0 bytes",
 		"parts":     "upload part 1: HTTP status 500",
@@ -93,43 +147,100 @@ func TestObjectStore(t *testing.T) {
 		"undeleted": "it can still be got",
 	} {
 		t.Run("fault "+fault, func(t *testing.T) {
-			server, bucket := objectStore(t, fault)
-			wantFinding(t, roundTrip(t.Context(), bucket, "conformance/run/"), words)
-			if left := len(server.objects); left > 0 && fault != "undeleted" {
-				t.Errorf("%d objects are left", left)
+			store := newObjectStore(t, fault)
+			b := store.open(t, "ours")
+			f := roundTrip(t.Context(), b, "conformance/run/")
+			wantFinding(t, f, words)
+			if f != nil && strings.Contains(f.Error(), secretKey) {
+				t.Errorf("the secret key is told: %v", f)
 			}
-			if gaveUp := fault == "parts" || fault == "late"; server.aborted != gaveUp {
-				t.Errorf("the upload was given up: %v", server.aborted)
+			if fault != "undeleted" {
+				store.wantEmpty(t, b)
 			}
 		})
 	}
 }
 
+func TestInterruptedTryLeavesNothing(t *testing.T) {
+	store := newObjectStore(t, "interrupt")
+	ctx, cancel := context.WithCancel(t.Context())
+	store.interrupt = cancel
+	b := store.open(t, "ours")
+	wantUndecided(t, roundTrip(ctx, b, "conformance/run/"))
+	store.wantEmpty(t, b)
+}
+
+func TestMissingBucket(t *testing.T) {
+	store := newObjectStore(t, "")
+	wantFinding(t, roundTrip(t.Context(), store.open(t, "missing"), "x/"), "there is no such bucket")
+}
+
 func TestOtherBucket(t *testing.T) {
 	for fault, words := range map[string]string{"": "", "open": "they can list it"} {
-		_, bucket := objectStore(t, fault)
-		wantFinding(t, outOfReach(t.Context(), bucket, "theirs"), words)
+		wantFinding(t, outOfReach(t.Context(), newObjectStore(t, fault).open(t, "ours"), "theirs"), words)
 	}
-	_, bucket := objectStore(t, "unknown")
-	wantUndecided(t, outOfReach(t.Context(), bucket, "theirs"))
+	b := newObjectStore(t, "").open(t, "ours")
+	wantUndecided(t, outOfReach(t.Context(), b, "missing"))
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	wantUndecided(t, outOfReach(late, b, "theirs"))
+}
+
+func TestListIsLimited(t *testing.T) {
+	store := newObjectStore(t, "")
+	b := store.open(t, "ours")
+	for _, key := range []string{"x/a", "x/b c", "y"} {
+		if err := b.put(t.Context(), key, []byte("text")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for limit, want := range map[int]int{1: 1, 2: 2, 5: 2} {
+		if got, err := b.list(t.Context(), "x/", limit); err != nil || len(got) != want {
+			t.Errorf("limit %d: %v, %v", limit, got, err)
+		}
+	}
 }
 
 func TestUnreachableObjectStore(t *testing.T) {
-	_, bucket := objectStore(t, "")
-	bucket.Endpoint = &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
-	wantUndecided(t, roundTrip(t.Context(), bucket, "x/"))
-	if _, err := objectClient(t.TempDir() + "/missing.pem"); err == nil {
-		t.Error("a CA file that is missing was taken")
+	wantUndecided(t, roundTrip(t.Context(), mustOpen(t, answers.S3{Endpoint: "http://127.0.0.1:1", Bucket: "ours"}), "x/"))
+	unknownCA := mustOpen(t, answers.S3{Endpoint: newObjectStore(t, "").URL, Bucket: "ours"})
+	f := roundTrip(t.Context(), unknownCA, "x/")
+	wantUndecided(t, f)
+	if f != nil && !strings.Contains(f.Found, "x509") {
+		t.Errorf("the certificate is not blamed: %v", f)
 	}
 }
 
-func objectStore(t *testing.T, fault string) (*objectServer, s3.Bucket) {
-	handler := &objectServer{fault: fault, objects: map[string][]byte{}, parts: map[string][]byte{}}
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	endpoint, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
+func TestAnswersThatLeadToNoBucket(t *testing.T) {
+	good := answers.S3{Endpoint: "https://s3.example.com", Bucket: "ours"}
+	for name, c := range map[string]struct {
+		change func(*answers.S3)
+		caFile string
+	}{
+		"CA file that is missing": {func(*answers.S3) {}, t.TempDir() + "/missing.pem"},
+		"CA file of another kind": {func(*answers.S3) {}, "objectstore_test.go"},
+		"no host":                 {func(a *answers.S3) { a.Endpoint = "s3.example.com" }, ""},
+		"no URL":                  {func(a *answers.S3) { a.Endpoint = "https://s3.example.com:port" }, ""},
+		"no name of a bucket":     {func(a *answers.S3) { a.Bucket = "our bucket" }, ""},
+	} {
+		a := good
+		c.change(&a)
+		if _, err := openBucket(a, accessKey, secretKey, "conformance/1", c.caFile); err == nil || strings.HasPrefix(err.Error(), "Please report") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-	return handler, s3.Bucket{Endpoint: endpoint, Region: "us-east-1", Name: "ours", Access: "a", Secret: "s", Client: server.Client()}
+	if _, err := openBucket(good, accessKey, secretKey, "conformance/1"); err != nil {
+		t.Errorf("good answers: %v", err)
+	}
+}
+
+// The library's own error holds neither status nor code.
+func TestRefusalsAreWorded(t *testing.T) {
+	err := refused(minio.ErrorResponse{StatusCode: http.StatusForbidden, Code: "AccessDenied", Message: "no"})
+	if want := `HTTP status 403, code "AccessDenied": no`; err.Error() != want || statusOf(fmt.Errorf("put: %w", err)) != http.StatusForbidden {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if refused(nil) != nil || refused(io.EOF) != io.EOF || statusOf(io.EOF) != 0 {
+		t.Error("what is no answer was changed")
+	}
 }
