@@ -172,8 +172,8 @@ lint: ## go vet, staticcheck, govulncheck
 	@failed=0
 	for module in . cmd/lab; do
 		packages=$$(cd $$module && echo $(LAB_LIGHT))
-		(cd $$module && $(GO) vet -trimpath -tags lab $$packages) || failed=1
-		(cd $$module && $(GO) run -trimpath $(STATICCHECK) -tags lab $$packages) || failed=1
+		(cd $$module && $(GO) vet -trimpath -tags lab $$packages && echo "go vet: $$module is clean") || failed=1
+		(cd $$module && $(GO) run -trimpath $(STATICCHECK) -tags lab $$packages && echo "staticcheck: $$module is clean") || failed=1
 	done
 	$(MAKE) vulnerabilities || failed=1
 	exit $$failed
