@@ -3,10 +3,8 @@
 package require
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,27 +16,31 @@ import (
 // CNIPlugins is where Debian's containernetworking-plugins installs.
 const CNIPlugins = "/usr/lib/cni"
 
-// tool is a program that the lab runs and the Debian package that has it.
-type tool struct{ path, debianPackage string }
+// tool is a program that the lab needs and the Debian package that has it.
+type tool struct {
+	path, debianPackage string
+	// usedBy is who runs it where the lab's own code does not.
+	usedBy string
+}
 
 var tools = []tool{
-	{"containerd", "containerd"},
-	{"ctr", "containerd"},
-	{"runc", "runc"},
-	{filepath.Join(CNIPlugins, "ptp"), "containernetworking-plugins"},
-	{filepath.Join(CNIPlugins, "host-local"), "containernetworking-plugins"},
-	{filepath.Join(CNIPlugins, "loopback"), "containernetworking-plugins"},
-	{filepath.Join(CNIPlugins, "portmap"), "containernetworking-plugins"},
-	{"nft", "nftables"},
-	{"iptables", "iptables"},
-	{"ip", "iproute2"},
-	{"nsenter", "util-linux"},
-	{"unshare", "util-linux"},
-	{"losetup", "mount"},
-	{"mount", "mount"},
-	{"conntrack", "conntrack"},
-	{"mkfs.xfs", "xfsprogs"},
-	{"xfs_growfs", "xfsprogs"},
+	{"containerd", "containerd", ""},
+	{"ctr", "containerd", ""},
+	{"runc", "runc", "containerd"},
+	{filepath.Join(CNIPlugins, "ptp"), "containernetworking-plugins", "containerd"},
+	{filepath.Join(CNIPlugins, "host-local"), "containernetworking-plugins", "ptp"},
+	{filepath.Join(CNIPlugins, "loopback"), "containernetworking-plugins", "containerd"},
+	{filepath.Join(CNIPlugins, "portmap"), "containernetworking-plugins", "containerd"},
+	{"nft", "nftables", "kube-proxy"},
+	{"iptables", "iptables", "portmap"},
+	{"ip", "iproute2", ""},
+	{"nsenter", "util-linux", ""},
+	{"unshare", "util-linux", ""},
+	{"mount", "mount", "the script that makes the nodes' mount namespace"},
+	{"umount", "mount", ""},
+	{"mkfs.xfs", "xfsprogs", ""},
+	{"xfs_growfs", "xfsprogs", ""},
+	{"bindfs", "bindfs", ""},
 }
 
 // MissingError lists the Debian packages that are not installed.
@@ -50,7 +52,7 @@ func (e *MissingError) Error() string {
 }
 
 func (e *MissingError) command() []string {
-	return append([]string{"apt-get", "install", "--yes", "--no-install-recommends"}, e.Packages...)
+	return append(apt("install", "--yes", "--no-install-recommends"), e.Packages...)
 }
 
 // Machine returns nil if the lab can run here. Missing packages alone are a *MissingError.
@@ -95,25 +97,13 @@ func missing(lookPath func(string) (string, error)) error {
 func kernel(root string) error {
 	for _, needed := range []struct{ path, what string }{
 		{"dev/loop-control", "loop devices: the volumes of the lab are image files"},
+		{"dev/fuse", "FUSE: bindfs shows a volume whose locks are not honoured"},
 		{"proc/sys/net/ipv4/ip_forward", "IPv4 networking"},
 		{"sys/fs/cgroup", "control groups"},
 	} {
 		if _, err := os.Stat(filepath.Join(root, needed.path)); err != nil {
 			return fmt.Errorf("the kernel offers no %s (%s is not there): use another machine or a privileged container",
 				needed.what, filepath.Join("/", needed.path))
-		}
-	}
-	return nil
-}
-
-// Install installs the missing packages with apt-get, whose output goes to out.
-func Install(ctx context.Context, missing *MissingError, out io.Writer) error {
-	for _, arguments := range [][]string{{"apt-get", "update", "--quiet"}, missing.command()} {
-		command := exec.CommandContext(ctx, arguments[0], arguments[1:]...)
-		command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		command.Stdout, command.Stderr = out, out
-		if err := command.Run(); err != nil {
-			return fmt.Errorf("%s: %w: install by hand: %s", strings.Join(arguments, " "), err, strings.Join(missing.Packages, " "))
 		}
 	}
 	return nil

@@ -20,7 +20,7 @@ func TestMissing(t *testing.T) {
 	if !errors.As(err, &lacks) {
 		t.Fatalf("got %v", err)
 	}
-	for _, words := range []string{"containerd, ctr, mkfs.xfs", "apt-get install --yes --no-install-recommends containerd xfsprogs", "lab up --install"} {
+	for _, words := range []string{"containerd, ctr, mkfs.xfs", "install --yes --no-install-recommends containerd xfsprogs", "lab up --install"} {
 		if !strings.Contains(err.Error(), words) {
 			t.Errorf("%q is not in: %v", words, err)
 		}
@@ -35,7 +35,7 @@ func TestKernel(t *testing.T) {
 	if err := kernel(root); err == nil || !strings.Contains(err.Error(), "loop") {
 		t.Errorf("got %v", err)
 	}
-	for _, path := range []string{"dev/loop-control", "proc/sys/net/ipv4/ip_forward", "sys/fs/cgroup"} {
+	for _, path := range []string{"dev/loop-control", "dev/fuse", "proc/sys/net/ipv4/ip_forward", "sys/fs/cgroup"} {
 		if err := os.MkdirAll(filepath.Join(root, path), 0o755); err != nil {
 			t.Fatal(err)
 		}
