@@ -15,7 +15,7 @@ type Attestation struct {
 	// Day on which they did.
 	On Date `yaml:"on" example:"2026-11-16"`
 	// Link or document that proves it.
-	Evidence string `yaml:"evidence" example:"https://confluence.aiv.internal/display/JHUB/Evidence"`
+	Evidence string `yaml:"evidence" form:"evidence" example:"https://confluence.aiv.internal/display/JHUB/Evidence"`
 	// Last day on which it counts; 180 days after the day it was made if left out.
 	ValidUntil Date `yaml:"validUntil" example:"2027-05-15"`
 }

@@ -4,7 +4,7 @@ import "net/http"
 
 // Custom is a check of the customer's own. It holds exactly one of object, http, target and image.
 type Custom struct {
-	// Short name, which with N.2. before it is the item's ID: small letters, digits and hyphens.
+	// Short name, which with N.2. before it is the item's ID: small letters, digits and hyphens, 59 characters at most.
 	ID string `yaml:"id" form:"slug" example:"proxy-answers" jsonschema:"required"`
 	// What the check proves, in one line.
 	Title string `yaml:"title" example:"The proxy answers" jsonschema:"required"`
@@ -144,7 +144,11 @@ func (o ObjectCheck) validate() []problem {
 }
 
 func (h HTTPCheck) validate() []problem {
-	return required(requirement{"url", h.URL != "", "the address to ask"})
+	credentials := []Secret{h.Password, h.Bearer}
+	for _, value := range h.Headers {
+		credentials = append(credentials, value.Secret)
+	}
+	return append(required(requirement{"url", h.URL != "", "the address to ask"}), encrypted("url", h.URL, credentials...)...)
 }
 
 func (t TargetCheck) validate() []problem {

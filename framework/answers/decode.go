@@ -175,6 +175,10 @@ func (d *decoder) validated(node ast.Node, check validator, path string) {
 		if p.key != "" {
 			at = join(path, p.key)
 		}
+		if _, written := d.places.at[at]; written && p.key != "" {
+			d.failPath(at, "%s", p.text)
+			continue
+		}
 		d.fail(node, "%s: %s", at, p.text)
 	}
 }
@@ -261,7 +265,7 @@ func (d *decoder) text(node ast.Node, target reflect.Value, path, form string) {
 
 // failText hides the text where it may hold a credential.
 func (d *decoder) failText(node ast.Node, path, text string, err error) {
-	if errors.Is(err, errHoldsSecret) || errors.Is(err, errArgument) || strings.Contains(text, "@") || secretText.MatchString(text) {
+	if errors.Is(err, errHoldsSecret) || errors.Is(err, errSecretQuery) || errors.Is(err, errArgument) || strings.Contains(text, "@") || secretText.MatchString(text) {
 		d.failHidden(node, node.GetToken().Position.Column, "%s: %s", path, strings.ReplaceAll(err.Error(), text, hidden))
 		return
 	}

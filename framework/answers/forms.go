@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,14 +16,21 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// errHoldsSecret says so of an address; the text itself must not be shown.
-var errHoldsSecret = errors.New("it holds a password: give user name and password under keys of their own")
+// They say so of an address; the text itself must not be shown.
+var (
+	errHoldsSecret = errors.New("it holds a password or user name: give user name and password under keys of their own")
+	errSecretQuery = errors.New("its query holds a credential, for which only a reference has a place in this file: send it as a header, by reference")
+)
+
+// longestSlug leaves room for N.2. before it: together they are the value of a label, which has
+// 63 characters at most.
+const longestSlug = 59
 
 // forms are the rules that a text field names in its "form" tag.
 var forms = map[string]func(string) error{
 	"url":        checkURL,
 	"guid":       matching(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`, "ID; it is written aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"),
-	"slug":       matching(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`, "short name of small letters, digits and hyphens"),
+	"slug":       checkSlug,
 	"env":        matching(`^[A-Za-z_][A-Za-z0-9_]*$`, "name of an environment variable"),
 	"phone":      matching(`^\+?[0-9][0-9 ()/.-]{3,}[0-9]$`, "phone number; it is written +49 30 1234567"),
 	"repository": matching(`^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$`, "path without a slash at either end"),
@@ -40,6 +48,7 @@ var forms = map[string]func(string) error{
 	"regexp":     checkRegexp,
 	"selector":   checkSelector,
 	"argument":   checkArgument,
+	"evidence":   checkEvidence,
 	"path":       func(string) error { return nil },
 }
 
@@ -71,11 +80,59 @@ func checkURL(text string) error {
 		}
 		return fmt.Errorf("%q is no web address", text)
 	}
-	if _, has := u.User.Password(); has {
-		return errHoldsSecret
+	if err := secretInURL(u); err != nil {
+		return err
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return fmt.Errorf("%q is no web address; it starts with https://", text)
+	}
+	return nil
+}
+
+// secretQuery recognises the parameters in which addresses carry a credential, beside those
+// that secretName knows.
+var secretQuery = regexp.MustCompile(`(?i)^(sig|pwd|pat)$|signature`)
+
+// secretInURL refuses what would come back in reports and in the logs of proxies. A user name
+// alone is refused too: it may be a token.
+func secretInURL(u *url.URL) error {
+	if u.User != nil {
+		return errHoldsSecret
+	}
+	either := func(r rune) bool { return r == '&' || r == ';' }
+	for _, pair := range append(strings.FieldsFunc(u.RawQuery, either), strings.FieldsFunc(u.Fragment, either)...) {
+		name, value, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain
+		}
+		if value != "" && (secretName.MatchString(name) || secretQuery.MatchString(name)) {
+			return errSecretQuery
+		}
+	}
+	return nil
+}
+
+// checkEvidence lets any text through but a link with a credential.
+func checkEvidence(text string) error {
+	if u, err := url.Parse(text); err == nil && u.Host != "" {
+		return secretInURL(u)
+	}
+	return nil
+}
+
+// encrypted refuses an address without TLS to which a credential would be sent.
+func encrypted(key, address string, credentials ...Secret) []problem {
+	if !slices.ContainsFunc(credentials, Secret.IsSet) || !strings.HasPrefix(strings.ToLower(address), "http://") {
+		return nil
+	}
+	return []problem{{key: key, text: "a credential is sent there, which anybody on the way could read: it needs an address that starts with https://"}}
+}
+
+var slugPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
+func checkSlug(text string) error {
+	if !slugPattern.MatchString(text) || len(text) > longestSlug {
+		return fmt.Errorf("%q is no short name of small letters, digits and hyphens, with %d characters at most", text, longestSlug)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ type GitLab struct {
 	Contact Contact `yaml:"contact"`
 }
 
+func (g GitLab) validate() []problem { return encrypted("url", g.URL, g.Token) }
+
 // Pipeline is section 7.2.
 type Pipeline struct {
 	// Where the CI/CD variables are set. Read them from the environment where the token may not read them.

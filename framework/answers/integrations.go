@@ -89,6 +89,10 @@ type Artifacts struct {
 	Contact Contact `yaml:"contact"`
 }
 
+func (a Artifacts) validate() []problem {
+	return encrypted("url", a.URL, a.Login.Password, a.Login.Token)
+}
+
 // ArtifactType is a type of artifact repository.
 type ArtifactType string
 
@@ -136,4 +140,8 @@ type Confluence struct {
 	CAFile string `yaml:"caFile" form:"path" example:"aiv-ca.pem"`
 	// Whom to call about Confluence.
 	Contact Contact `yaml:"contact"`
+}
+
+func (c Confluence) validate() []problem {
+	return encrypted("url", c.URL, c.Login.Password, c.Login.Token)
 }

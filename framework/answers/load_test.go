@@ -152,6 +152,16 @@ func TestErrors(t *testing.T) {
 		"custom without check":     {"custom: [{id: a, title: A}]", "exactly one of object, http, target and image"},
 		"custom of bad name":       {"custom: [{id: A b, title: A, target: {dns: x.y}}]", "short name"},
 		"custom twice":             {"custom: [{id: a, title: A, target: {dns: x.y}}, {id: a, title: B, target: {dns: x.y}}]", "another check already"},
+		"user in address":          {"gitlab: {url: \"https://" + canary + "@gitlab.aiv.internal\"}", "gitlab.url: it holds a password or user name"},
+		"secret in query":          {"custom:\n- id: a\n  title: A\n  http:\n    url: https://x.y/q?a=1&api_key=" + canary, "answers.yaml:7:10: custom[0].http.url: its query holds a credential"},
+		"signature in query":       {"compliance: {audit: {queryUrl: \"https://x.y/q?sig=" + canary + "\"}}", "its query holds a credential"},
+		"escaped name in query":    {"grafana: {url: \"https://x.y/?pass%77ord=" + canary + "\"}", "its query holds a credential"},
+		"secret in evidence":       {"support: {team: {evidence: \"https://x.y/?token=" + canary + "\"}}", "its query holds a credential"},
+		"secret header in clear":   {"custom:\n- id: a\n  title: A\n  http:\n    url: http://x.y\n    headers: {X-Token: {env: T}}", "answers.yaml:7:10: custom[0].http.url: a credential is sent there"},
+		"bearer in the clear":      {"custom: [{id: a, title: A, http: {url: http://x.y, bearer: {env: T}}}]", "starts with https://"},
+		"password in the clear":    {"custom: [{id: a, title: A, http: {url: HTTP://x.y, username: u, password: {env: T}}}]", "starts with https://"},
+		"login in the clear":       {"compliance:\n  audit:\n    queryUrl: http://loki.aiv.internal\n    login: {token: {env: T}}", "answers.yaml:5:15: compliance.audit.queryUrl: a credential is sent there"},
+		"custom of long name":      {"custom:\n- id: " + strings.Repeat("a", 60) + "\n  title: A\n  target: {dns: x.y}", "answers.yaml:4:7: custom[0].id:"},
 		"custom method":            {"custom: [{id: a, title: A, http: {url: https://x.y, method: DELETE}}]", "none of GET, HEAD, OPTIONS"},
 		"custom regexp":            {"custom: [{id: a, title: A, http: {url: https://x.y, expectBody: '('}}]", "no regular expression"},
 	} {
@@ -172,6 +182,17 @@ func TestErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What only sounds like a mistake is none.
+func TestAddressesThatArePermitted(t *testing.T) {
+	parse(t, `
+support: {team: {evidence: "Ticket 5: https://x.y"}}
+custom:
+- {id: `+strings.Repeat("a", 59)+`, title: A, http: {url: "http://x.y/?page=2&token="}}
+- {id: b, title: B, http: {url: https://x.y, bearer: {env: T}}}
+- {id: c, title: C, http: {url: http://x.y, headers: {Accept: text/plain}}}
+`)
 }
 
 func TestAllMistakesAtOnce(t *testing.T) {

@@ -32,6 +32,10 @@ type Prometheus struct {
 	Contact Contact `yaml:"contact"`
 }
 
+func (p Prometheus) validate() []problem {
+	return encrypted("url", p.URL, p.Login.Password, p.Login.Token)
+}
+
 // Grafana is section 8.2.
 type Grafana struct {
 	// Address of Grafana.
@@ -46,6 +50,10 @@ type Grafana struct {
 	CAFile string `yaml:"caFile" form:"path" example:"aiv-ca.pem"`
 	// Whom to call about Grafana.
 	Contact Contact `yaml:"contact"`
+}
+
+func (g Grafana) validate() []problem {
+	return encrypted("url", g.URL, g.Login.Password, g.Login.Token)
 }
 
 // Alerting is section 8.3.
@@ -66,6 +74,10 @@ type Alerting struct {
 	CAFile string `yaml:"caFile" form:"path" example:"aiv-ca.pem"`
 	// Whom to call about alerting.
 	Contact Contact `yaml:"contact"`
+}
+
+func (a Alerting) validate() []problem {
+	return encrypted("url", a.URL, a.Login.Password, a.Login.Token)
 }
 
 // AlertingSystem is what sends alerts to people.

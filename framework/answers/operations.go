@@ -217,7 +217,7 @@ type GoLive struct {
 // StagingTest is item 15.2.2.
 type StagingTest struct {
 	Attestation `yaml:",inline"`
-	// File with this suite's report.json or junit.xml of the staging environment.
+	// File with this suite's report.json of the staging environment.
 	Report string `yaml:"report" form:"path" example:"staging/report.json"`
 }
 

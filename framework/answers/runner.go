@@ -20,16 +20,6 @@ type Runner struct {
 	MinDaysLeft *int `yaml:"minDaysLeft" example:"30"`
 }
 
-// Proxies are the company's proxies.
-type Proxies struct {
-	// Proxy for http:// addresses.
-	HTTP string `yaml:"http" form:"url" example:"http://proxy.aiv.internal:3128"`
-	// Proxy for https:// addresses.
-	HTTPS string `yaml:"https" form:"url" example:"http://proxy.aiv.internal:3128"`
-	// Names and networks that are reached without a proxy.
-	No []string `yaml:"no" example:".aiv.internal"`
-}
-
 // DaysLeft returns the days that something must still be valid.
 func (r Runner) DaysLeft() int {
 	if r.MinDaysLeft == nil {

@@ -99,6 +99,8 @@ type Vault struct {
 	CAFile string `yaml:"caFile" form:"path" example:"aiv-ca.pem"`
 }
 
+func (v Vault) validate() []problem { return encrypted("url", v.URL, v.Credential) }
+
 // VaultMethod is a way to log in at Vault.
 type VaultMethod string
 
@@ -124,6 +126,8 @@ type KeyVault struct {
 	// Name of a secret that may be read.
 	SecretName string `yaml:"secretName" example:"jupyterhub"`
 }
+
+func (k KeyVault) validate() []problem { return encrypted("url", k.URL, k.ClientSecret) }
 
 // Compliance is section 11.2.
 type Compliance struct {
@@ -167,6 +171,10 @@ type Audit struct {
 	QueryURL string `yaml:"queryUrl" form:"url" example:"https://loki.aiv.internal/loki/api/v1/query"`
 	// How to sign in at the log.
 	Login Login `yaml:"login"`
+}
+
+func (a Audit) validate() []problem {
+	return encrypted("queryUrl", a.QueryURL, a.Login.Password, a.Login.Token)
 }
 
 // AuditEvent is a kind of event in the audit log.

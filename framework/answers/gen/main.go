@@ -13,6 +13,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"aiv.internal/conformance/framework/answers"
 )
@@ -129,6 +130,8 @@ func refine(schema *jsonschema.Schema) {
 			property.Format = "uuid"
 		} else if format == "url" {
 			property.Format = "uri"
+		} else if format == "slug" {
+			property.Pattern, property.MaxLength = `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`, ptr.To(uint64(59))
 		}
 		if example := field.Tag.Get("example"); example != "" && property.Type == "string" {
 			property.Examples = []any{example}
