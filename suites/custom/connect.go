@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/http/httpproxy"
-
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
 	"aiv.internal/conformance/framework/finding"
@@ -93,11 +91,11 @@ func proxyFor(address string, p answers.Proxies, from answers.Origin) string {
 	if err != nil {
 		return ""
 	}
-	config := &httpproxy.Config{HTTPProxy: p.HTTP, HTTPSProxy: p.HTTPS, NoProxy: strings.Join(p.No, ",")}
-	if from != answers.FromPod && p.HTTP == "" && p.HTTPS == "" {
-		config = httpproxy.FromEnvironment()
+	choose := p.ForRunner
+	if from == answers.FromPod {
+		choose = p.ForPod
 	}
-	proxy, err := config.ProxyFunc()(target)
+	proxy, err := choose(target)
 	if err != nil || proxy == nil {
 		return ""
 	}

@@ -42,24 +42,13 @@ func fromPod[T any](ctx context.Context, options throwaway.PodOptions, expected 
 	return result, nil
 }
 
-// probeArgs renders a connection's options for the probe. Certificates and headers travel
-// in the environment: a header may be a credential, and is then kept in a Secret.
+// probeArgs renders a connection's options for the probe, but for the headers: one may be a
+// credential, see withHeaders.
 func probeArgs(command, target string, o probe.ConnectOptions) throwaway.PodOptions {
-	pod := throwaway.PodOptions{Args: []string{command, target, "--timeout", connectTimeout.String()}}
-	if o.ServerName != "" {
-		pod.Args = append(pod.Args, "--server-name", o.ServerName)
-	}
-	if o.Proxy != "" {
-		pod.Args = append(pod.Args, "--proxy", o.Proxy)
-	}
-	if o.Status != 0 {
-		pod.Args = append(pod.Args, "--status", fmt.Sprint(o.Status))
-	}
+	o.Header = nil
+	pod := throwaway.PodOptions{Args: o.Args(command, target)}
 	if len(o.CAs) > 0 {
-		// A pod without a volume has one file that we can fill: its environment. PEM blocks
-		// begin on a line of their own, and all around them is skipped.
-		pod.Env = append(pod.Env, corev1.EnvVar{Name: "PROBE_CA", Value: "\n" + string(o.CAs) + "\n"})
-		pod.Args = append(pod.Args, "--ca", "/proc/self/environ")
+		pod.Env = append(pod.Env, corev1.EnvVar{Name: probe.CAVariable, Value: string(o.CAs)})
 	}
 	return pod
 }

@@ -93,7 +93,7 @@ func proveName(ctx context.Context, t answers.TargetCheck) error {
 	var result probe.Resolution
 	var err error
 	if t.From == answers.FromPod {
-		pod := probeArgs("dns", t.DNS, probe.ConnectOptions{})
+		pod := probeArgs("dns", t.DNS, probe.ConnectOptions{Timeout: connectTimeout})
 		result, err = fromPod[probe.Resolution](ctx, pod, expected)
 	} else {
 		result = probe.DNS(ctx, t.DNS, "")
