@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,16 +11,28 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"aiv.internal/conformance/cmd/lab/process"
 	"aiv.internal/conformance/cmd/lab/topology"
 )
 
 const cgroupRoot = "/sys/fs/cgroup"
 
+// controllers are those of cgroup v2 that the kubelet demands of its root group as far as the
+// machine has them (getSupportedUnifiedControllers in pkg/kubelet/cm), and io, which runc uses.
+var controllers = []string{"cpu", "cpuset", "memory", "hugetlb", "pids", "io"}
+
+// unified says whether cgroup v2 is mounted there.
+func unified(root string) bool {
+	_, err := os.Stat(filepath.Join(root, "cgroup.controllers"))
+	return err == nil
+}
+
 // hierarchies are the roots below which a node needs a group of its own: one for each
 // controller in cgroup v1, a single one in v2.
 func hierarchies() []string {
-	if _, err := os.Stat(filepath.Join(cgroupRoot, "cgroup.controllers")); err == nil {
+	if unified(cgroupRoot) {
 		return []string{cgroupRoot}
 	}
 	var roots []string
@@ -38,6 +51,11 @@ func hierarchies() []string {
 // given processors and memory.
 func makeCgroups(node topology.Node) error {
 	for _, root := range hierarchies() {
+		if unified(root) {
+			if err := enableControllers(root); err != nil {
+				return err
+			}
+		}
 		group := filepath.Join(root, node.Name)
 		if err := os.MkdirAll(group, 0o755); err != nil {
 			return err
@@ -47,6 +65,35 @@ func makeCgroups(node topology.Node) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// enableControllers gives the groups below the root of a cgroup v2 hierarchy the controllers
+// that a kubelet demands. They stay when the lab goes: others may use them by then. All
+// machines that the lab was tried on have cgroup v1; this was not tried on one with v2.
+func enableControllers(root string) error {
+	offered, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	var wanted []string
+	for controller := range strings.FieldsSeq(string(offered)) {
+		if slices.Contains(controllers, controller) {
+			wanted = append(wanted, "+"+controller)
+		}
+	}
+	if len(wanted) == 0 { // v2 is mounted beside v1, which has all controllers
+		return nil
+	}
+	// To enable what is enabled already changes nothing.
+	err = os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte(strings.Join(wanted, " ")), 0o644)
+	if errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("cgroup v2: enable the controllers %s: %w: this is a container, and processes are in its root group: "+
+			"move them into a group below it, or start the container with --cgroupns=host", strings.Join(wanted, " "), err)
+	}
+	if err != nil {
+		return fmt.Errorf("cgroup v2: enable the controllers %s, which the kubelet demands: %w", strings.Join(wanted, " "), err)
 	}
 	return nil
 }
