@@ -140,10 +140,11 @@ func (t target) build(ctx context.Context, dir state.Dir, source string, say *co
 	}
 	say.Say("building %s", t.what)
 	return say.Step("built "+strings.Join(t.programs, ", "), func() error {
-		arguments := append([]string{"build", "-v", "-trimpath", "-ldflags", t.flags, "-o", dir.Path("bin") + "/"}, t.packages...)
+		// git says nothing about a checkout of another user than root, and go would fail for it.
+		arguments := append([]string{"build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", t.flags, "-o", dir.Path("bin") + "/"}, t.packages...)
 		command := exec.CommandContext(ctx, "go", arguments...)
 		command.Dir = filepath.Join(source, t.module)
-		command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly")
+		command.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if err := compile(command, t.what, say); err != nil {
 			return err
 		}

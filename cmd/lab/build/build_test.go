@@ -1,12 +1,15 @@
 package build
 
 import (
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"aiv.internal/conformance/cmd/lab/console"
 	"aiv.internal/conformance/cmd/lab/state"
 )
 
@@ -66,6 +69,35 @@ func TestStamp(t *testing.T) {
 	}
 	if !tool.built(dir, "now") || tool.built(dir, "later") {
 		t.Error("the stamp does not decide")
+	}
+}
+
+// TestBuild builds where the version control's state cannot be had, as in a checkout of
+// another user, and with flags in the environment.
+func TestBuild(t *testing.T) {
+	source := t.TempDir()
+	for name, content := range map[string]string{
+		"go.mod":   "module x\n\ngo 1.26\n",
+		"main.go":  "package main\n\nfunc main() { print(word) }\n",
+		"plain.go": "//go:build !tagged\n\npackage main\n\nconst word = \"plain\"\n",
+		"tag.go":   "//go:build tagged\n\npackage main\n\nconst word = \"tagged\"\n",
+		".git":     "gitdir: nowhere\n",
+	} {
+		if err := os.WriteFile(filepath.Join(source, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("GOFLAGS", "-mod=mod -tags=tagged -buildvcs=true")
+	dir := state.Dir(t.TempDir())
+	if err := dir.Make(); err != nil {
+		t.Fatal(err)
+	}
+	tool := target{module: ".", packages: []string{"."}, programs: []string{"x"}, flags: "-s -w"}
+	if err := tool.build(t.Context(), dir, source, console.New(io.Discard)); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := exec.Command(dir.Bin("x")).CombinedOutput(); err != nil || string(said) != "tagged" {
+		t.Errorf("the program says %q, error %v", said, err)
 	}
 }
 

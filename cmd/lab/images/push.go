@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -34,7 +35,7 @@ func MakeConformance(ctx context.Context, dir state.Dir) error {
 		}
 		return errors.New("the Go toolchain is not on PATH: install it, or run `make image` elsewhere and copy bin/image here")
 	}
-	command := exec.CommandContext(ctx, "go", "run", "-trimpath", "./cmd/image")
+	command := exec.CommandContext(ctx, "go", "run", "-trimpath", "-buildvcs=false", "./cmd/image", "--arch", runtime.GOARCH)
 	command.Dir = dir.Root()
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
