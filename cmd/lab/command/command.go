@@ -20,7 +20,7 @@ import (
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := findSystemTools(); err != nil {
+	if err := errors.Join(findSystemTools(), bypassProxies()); err != nil {
 		fmt.Fprintf(os.Stderr, "lab: %v\n", err)
 		return 1
 	}
