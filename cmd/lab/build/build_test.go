@@ -81,11 +81,13 @@ func TestBuild(t *testing.T) {
 		"main.go":  "package main\n\nfunc main() { print(word) }\n",
 		"plain.go": "//go:build !tagged\n\npackage main\n\nconst word = \"plain\"\n",
 		"tag.go":   "//go:build tagged\n\npackage main\n\nconst word = \"tagged\"\n",
-		".git":     "gitdir: nowhere\n",
 	} {
 		if err := os.WriteFile(filepath.Join(source, name), []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Mkdir(filepath.Join(source, ".git"), 0o755); err != nil { // no repository, as git sees it
+		t.Fatal(err)
 	}
 	t.Setenv("GOFLAGS", "-mod=mod -tags=tagged -buildvcs=true")
 	dir := state.Dir(t.TempDir())
