@@ -43,7 +43,7 @@ type door struct {
 
 // newDoor returns the way to the answered registry. caFile signs its certificate beside the
 // CAs of the system; it may be empty. It connects to nothing.
-func newDoor(a answers.Registry, caFile, userAgent string) (*door, error) {
+func newDoor(a answers.Registry, caFile string, proxies answers.Proxies, userAgent string) (*door, error) {
 	repository, err := name.NewRepository(a.URL+"/"+a.Repository+"/"+throwawayRepository, name.StrictValidation)
 	if err != nil {
 		return nil, finding.NotDecided("a registry and a repository in it", err.Error(), "registry.url and registry.repository do not make the name of an image",
@@ -54,7 +54,7 @@ func newDoor(a answers.Registry, caFile, userAgent string) (*door, error) {
 		return nil, err
 	}
 	base := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
+		Proxy:                 proxies.ForRequest,
 		DialContext:           (&net.Dialer{Timeout: connectLimit}).DialContext,
 		TLSClientConfig:       &tls.Config{RootCAs: roots},
 		TLSHandshakeTimeout:   connectLimit,

@@ -69,7 +69,7 @@ var _ = check.Subsection("5.1", func() {
 
 // openDoor ends the check where the answers do not name a registry that can be spoken to.
 func openDoor(a answers.Registry) *door {
-	d, err := newDoor(a, caFile(a), check.UserAgent())
+	d, err := newDoor(a, caFile(a), check.Answers().Runner.Proxies, check.UserAgent())
 	check.NoError(err, "read the answers")
 	return d
 }

@@ -92,7 +92,7 @@ func TestConnections(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := *trusted
 			if !c.ca {
-				fresh, err := newDoor(answers.Registry{URL: c.host, Repository: "a"}, "", "test")
+				fresh, err := newDoor(answers.Registry{URL: c.host, Repository: "a"}, "", answers.Proxies{}, "test")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -220,11 +220,11 @@ func TestRepositoryExists(t *testing.T) {
 
 func TestBadAnswers(t *testing.T) {
 	for _, a := range []answers.Registry{{URL: "registry.aiv.internal", Repository: "ML-Platform"}, {URL: "a b", Repository: "x"}} {
-		if _, err := newDoor(a, "", ""); finding.As(err) == nil {
+		if _, err := newDoor(a, "", answers.Proxies{}, ""); finding.As(err) == nil {
 			t.Errorf("%+v: %v", a, err)
 		}
 	}
-	if _, err := newDoor(answers.Registry{URL: "a.b", Repository: "x"}, "/nonexistent/ca.pem", ""); finding.As(err) == nil {
+	if _, err := newDoor(answers.Registry{URL: "a.b", Repository: "x"}, "/nonexistent/ca.pem", answers.Proxies{}, ""); finding.As(err) == nil {
 		t.Errorf("missing CA file: %v", err)
 	}
 }

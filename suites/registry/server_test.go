@@ -53,7 +53,7 @@ func doorTo(t *testing.T, handler http.HandlerFunc) *door {
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d, err := newDoor(answers.Registry{URL: strings.TrimPrefix(server.URL, "https://"), Repository: "ml-platform"}, ca, "test")
+	d, err := newDoor(answers.Registry{URL: strings.TrimPrefix(server.URL, "https://"), Repository: "ml-platform"}, ca, answers.Proxies{}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
