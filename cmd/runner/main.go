@@ -3,9 +3,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +32,10 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // execute runs the command line. An error that is no run's verdict is wrong use.
 func execute(command *cobra.Command) int {
-	err := command.Execute()
+	// A signal ends every command by its context, so that what it defers is done.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := command.ExecuteContext(ctx)
 	var code exitError
 	switch {
 	case err == nil:

@@ -62,6 +62,7 @@ func TestWrongUseIsExitCodeTwoAndWritesNothing(t *testing.T) {
 		"no answers file":      {[]string{"--answers", none}, []string{"no answers file", "runner init"}},
 		"a mistyped focus":     {[]string{"--answers", good, "--focus=gpuu"}, []string{`did you mean "gpu"?`}},
 		"both at once":         {[]string{"--answers", none, "--focus=gpuu"}, []string{`did you mean "gpu"?`, "no answers file"}},
+		"nothing left":         {[]string{"--answers", good, "--focus=6", "--skip=6"}, []string{"leaves nothing to check"}},
 		"no workers":           {[]string{"--answers", good, "--parallel=0"}, []string{"--parallel"}},
 		"an unknown key":       {[]string{"--answers", answersFile(t, "clutser: {}\n")}, []string{"answers.yaml:3:1", "clutser", "cluster"}},
 		"a literal password":   {[]string{"--answers", answersFile(t, "registry:\n  password: hunter2\n")}, []string{"answers.yaml:4"}},

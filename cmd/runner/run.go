@@ -75,6 +75,9 @@ func (o *runOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(selected) == 0 {
+		return fmt.Errorf("--focus=%s with --skip=%s leaves nothing to check", strings.Join(o.focus, ","), strings.Join(o.skip, ","))
+	}
 	image, err := mirrored(orElse(o.image, file.Runner.Image), o.imageHost)
 	if err != nil {
 		return err
@@ -83,15 +86,13 @@ func (o *runOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if mistakes := check.Mistakes(catalogue, file); len(mistakes) > 0 {
-		return fmt.Errorf("defects of this suite, nothing was run:\n  %s", strings.Join(mistakes, "\n  "))
-	}
+	wanted := measured(catalogue, selected)
 	kubeconfig, forget, err := o.kubeconfigFile()
 	if err != nil {
 		return err
 	}
 	defer forget()
-	config := check.Config{
+	plan := plan{catalogue: catalogue, file: file, wanted: wanted, outputDir: outputDir, config: check.Config{
 		RunID:      newRunID(),
 		Version:    version,
 		Answers:    o.answers,
@@ -102,43 +103,61 @@ func (o *runOptions) run(ctx context.Context) error {
 		Selected:   selected,
 		ReadOnly:   o.readOnly,
 		Keep:       o.keep,
-		Workers:    o.parallel,
+		Workers:    max(1, min(o.parallel, len(wanted))),
 		Timeout:    o.timeout,
-	}
-	wanted := measured(catalogue, selected)
-	config.Workers = max(1, min(o.parallel, len(wanted)))
-	redactor := redactorFor(file)
-	out := redactor.Writer(os.Stdout)
-	terminal := report.NewTerminal(out, style(o.noColor), catalogue, len(wanted))
+	}}
+	return o.execute(ctx, plan)
+}
 
+// plan is a run whose command line and answers are in order: from here on, whatever happens
+// ends in a report.
+type plan struct {
+	catalogue *checklist.Catalogue
+	file      *answers.File
+	wanted    []string
+	outputDir string
+	config    check.Config
+}
+
+func (o *runOptions) execute(ctx context.Context, p plan) error {
+	redactor := redactorFor(p.file)
+	out := redactor.Writer(os.Stdout)
+	defer out.Flush()
+	terminal := report.NewTerminal(out, style(o.noColor), p.catalogue, len(p.wanted))
 	began := time.Now()
-	outcome, err := launch.Run(ctx, config, wanted, terminal)
-	if err != nil {
-		return err
-	}
-	settled, computed := derive.Options{Catalogue: catalogue, Answers: file, Selected: selected, Strict: o.strict, Now: began}.Complete(outcome.Results)
-	terminal.Derived(computed)
+	outcome := o.launch(ctx, p, terminal)
+	settled, computed := derive.Options{Catalogue: p.catalogue, Answers: p.file, Selected: p.config.Selected, Strict: o.strict, Now: began}.Complete(outcome.Results)
 	results := append(settled, computed...)
 	report.Redact(results, redactor)
-	details := report.Run{ID: config.RunID, Version: version, Started: began, Seconds: time.Since(began).Seconds(),
+	terminal.Derived(computed)
+	details := report.Run{ID: p.config.RunID, Version: version, Started: began, Seconds: time.Since(began).Seconds(),
 		Answers: filepath.Base(o.answers), Focus: o.focus, Skip: o.skip, ReadOnly: o.readOnly, Interrupted: outcome.Interrupted}
 	details.ExitCode = exitCode(results, outcome)
-	cluster := report.Cluster{Server: outcome.Run.Server, Kubernetes: outcome.Run.Kubernetes, Namespace: config.Namespace, User: outcome.Run.User}
-	document, err := report.New(catalogue, details, cluster, results, problems(outcome))
-	if err != nil {
-		return err
-	}
-	if err := document.Write(outputDir); err != nil {
-		return err
-	}
+	cluster := report.Cluster{Server: outcome.Run.Server, Kubernetes: outcome.Run.Kubernetes, Namespace: p.config.Namespace, User: outcome.Run.User}
+	document := report.New(p.catalogue, details, cluster, results, problems(outcome, redactor))
 	if outcome.Broken != nil || o.verbose {
 		fmt.Fprintln(out, outcome.Output)
 	}
-	terminal.Summary(document, []string{filepath.Join(outputDir, report.JUnitFile), filepath.Join(outputDir, report.JSONFile)})
-	if details.ExitCode != verdict.ExitMet {
-		return exitError(details.ExitCode)
+	if err := document.Write(p.outputDir); err != nil {
+		fmt.Fprintln(os.Stderr, "runner:", err)
+		if details.ExitCode != verdict.ExitNotMet {
+			return exitError(verdict.ExitUndecided)
+		}
+	}
+	terminal.Summary(document, []string{filepath.Join(p.outputDir, report.JUnitFile), filepath.Join(p.outputDir, report.JSONFile)})
+	if document.Run.ExitCode != verdict.ExitMet {
+		return exitError(document.Run.ExitCode)
 	}
 	return nil
+}
+
+// launch runs the checks, unless the suite itself is wrong. Signals are the launcher's own
+// business: they end checks, not the report.
+func (o *runOptions) launch(ctx context.Context, p plan, terminal *report.Terminal) launch.Outcome {
+	if mistakes := check.Mistakes(p.catalogue, p.file); len(mistakes) > 0 {
+		return launch.NotStarted(p.wanted, fmt.Errorf("defects of this suite, nothing was run:\n  %s", strings.Join(mistakes, "\n  ")))
+	}
+	return launch.Run(context.WithoutCancel(ctx), p.config, p.wanted, terminal)
 }
 
 // mistypedFocus looks at --focus and --skip where the answers file could not be loaded, so
@@ -162,19 +181,22 @@ func exitCode(results []verdict.Result, outcome launch.Outcome) int {
 	switch {
 	case outcome.Aborted:
 		return verdict.ExitAborted
-	case code != verdict.ExitNotMet && (outcome.Broken != nil || outcome.Interrupted):
+	case code != verdict.ExitNotMet && (outcome.Broken != nil || outcome.Interrupted || outcome.TimedOut):
 		return verdict.ExitUndecided
 	}
 	return code
 }
 
-func problems(outcome launch.Outcome) []string {
+func problems(outcome launch.Outcome, redactor report.Redactor) []string {
 	var out []string
 	if outcome.Broken != nil {
-		out = append(out, outcome.Broken.Error())
+		out = append(out, redactor.String(outcome.Broken.Error()))
 	}
 	if outcome.Interrupted {
 		out = append(out, "the run was interrupted before all checks had ended")
+	}
+	if outcome.TimedOut {
+		out = append(out, "the run's --timeout was reached before all checks had ended")
 	}
 	return out
 }

@@ -100,7 +100,7 @@ func spec(item checklist.Item, place string, body func(ctx context.Context), dec
 		return
 	}
 	args := []any{
-		ginkgo.Label("id:"+item.ID, "section:"+item.Section, "kind:"+string(item.Kind)),
+		ginkgo.Label(idLabel+item.ID, "section:"+item.Section, "kind:"+string(item.Kind)),
 		topics(item),
 		ginkgo.NodeTimeout(defaultTimeout),
 		types.NewCustomCodeLocation(place),
@@ -112,6 +112,9 @@ func spec(item checklist.Item, place string, body func(ctx context.Context), dec
 	})
 	ginkgo.It(item.ID+" "+item.Title, args...)
 }
+
+// idLabel begins the label that names a spec's item.
+const idLabel = "id:"
 
 func topics(item checklist.Item) ginkgo.Labels {
 	var labels ginkgo.Labels

@@ -62,7 +62,7 @@ func Warn(found, why, do string) {
 }
 
 // Optional makes the running check one that need not be met: whatever stands in its way is
-// a warning.
+// waived, and said.
 func Optional() {
 	current.edit(func() { current.optional = true })
 }
@@ -125,6 +125,7 @@ func NoError(err error, doing string) {
 }
 
 func end(f *finding.Finding, skip int) {
+	f = redactFinding(*f)
 	current.edit(func() { current.finding = f })
 	ginkgo.Fail(f.Error(), skip+1)
 }
@@ -136,6 +137,8 @@ func failedAssertion(message string, skip ...int) {
 	if len(skip) > 0 {
 		offset += skip[0]
 	}
+	// Ginkgo prints what it is given.
+	message = session.redactor.String(message)
 	current.edit(func() {
 		if current.finding == nil {
 			current.finding = finding.Failed("", strings.TrimSpace(message), current.hint.Why, current.hint.Do)
@@ -175,8 +178,8 @@ func (r *record) result(spec types.SpecReport) verdict.Result {
 		out.Verdict, out.Finding = verdict.Undecided, r.ending(spec)
 	}
 	if r.optional && out.Finding != nil && !spec.State.Is(types.SpecStateInterrupted|types.SpecStateAborted) {
-		out.Verdict, out.Finding = verdict.Passed, nil
-		out.Warnings = append(out.Warnings, notRequired(r.finding, spec))
+		out.Reason = "not required, and " + string(out.Verdict)
+		out.Verdict = verdict.Waived
 	}
 	if out.Finding != nil {
 		out.Finding = redactFinding(*out.Finding)
@@ -188,14 +191,6 @@ func (r *record) result(spec types.SpecReport) verdict.Result {
 		out.Log = session.redactor.String(spec.CapturedGinkgoWriterOutput)
 	}
 	return out
-}
-
-// notRequired turns what an optional check ended with into a warning.
-func notRequired(f *finding.Finding, spec types.SpecReport) finding.Finding {
-	if f == nil {
-		return finding.Finding{Found: "not required, and not decided: " + strings.TrimSpace(spec.Failure.Message)}
-	}
-	return finding.Finding{Found: "not required, and not met: expected " + f.Expected + "; found " + f.Found, Why: f.Why, Do: f.Do}
 }
 
 // ending explains a check that did not come to its own end.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,12 +52,8 @@ func Work() int {
 		return verdict.ExitUsage
 	}
 	ginkgo.SynchronizedBeforeSuite(connect, join)
-	ginkgo.SynchronizedAfterSuite(func() {}, leaveNothing, ginkgo.NodeTimeout(cleanupTimeout+10*time.Second))
-	ginkgo.ReportAfterEach(func(report ginkgo.SpecReport) {
-		if report.LeafNodeType.Is(ginkgotypes.NodeTypeIt) && current.item.ID != "" {
-			send(current, report)
-		}
-	})
+	ginkgo.SynchronizedAfterSuite(leaveVolumes, leaveNothing, ginkgo.NodeTimeout(cleanupTimeout+10*time.Second))
+	ginkgo.ReportAfterEach(reportSpec)
 	gomega.RegisterFailHandler(failedAssertion)
 	if !ginkgo.RunSpecs(failer{}, "conformance") {
 		return verdict.ExitNotMet
@@ -83,7 +81,15 @@ func open() (err error) {
 		return err
 	}
 	session.catalogue = session.catalogue.With(CustomSubsection, session.answers.CustomItems())
+	go endWithLauncher(session.sender)
 	return nil
+}
+
+// endWithLauncher interrupts this worker when its launcher is no more: nobody would hear its
+// results, and its objects are to be removed all the same.
+func endWithLauncher(sender *progress.Sender) {
+	<-sender.Lost()
+	syscall.Kill(os.Getpid(), syscall.SIGTERM)
 }
 
 // connect runs in the first worker only: it finds out once what all others rely on.
@@ -132,7 +138,7 @@ func probeEnvironment(ctx context.Context) (facts, progress.Run) {
 		found.NoThrowaways = withoutLease(err)
 		return found, run
 	}
-	session.run = begun
+	session.run, run.Leased = begun, true
 	found.LeaseUID = string(begun.Lease())
 	return found, run
 }
@@ -153,29 +159,70 @@ func join(_ ginkgo.SpecContext, text []byte) {
 	}
 }
 
+// leaveVolumes runs in every worker: each knows the volumes behind its own claims.
+func leaveVolumes(ctx ginkgo.SpecContext) {
+	if session.run == nil {
+		return
+	}
+	within, cancel := pastInterrupt(ctx)
+	defer cancel()
+	if err := session.run.Leave(within); err != nil {
+		sendCleanup(verdict.Result{Started: time.Now()}, err)
+	}
+}
+
 // leaveNothing runs in the first worker after all others are done. Whether everything is
 // gone is a result of its own.
 func leaveNothing(ctx ginkgo.SpecContext) {
-	if session.run == nil || session.config.Keep {
+	if session.run == nil {
 		return
 	}
-	start := time.Now()
-	result := verdict.Result{ID: CleanupID, Verdict: verdict.Passed, Started: start}
+	result := verdict.Result{Verdict: verdict.Passed, Started: time.Now()}
+	if session.config.Keep {
+		result.Verdict = verdict.Waived
+		result.Reason = "--keep left them behind; remove them with: runner cleanup --run " + session.config.RunID
+		sendCleanup(result, nil)
+		return
+	}
 	within, cancel := pastInterrupt(ctx)
 	defer cancel()
-	if err := session.run.End(within); err != nil {
-		result.Verdict, result.Finding = verdict.Failed, cleanupFinding(err)
-	}
-	result.Seconds = time.Since(start).Seconds()
-	session.sender.Send(progress.Event{Result: &result})
+	err := session.run.End(within)
+	result.Seconds = time.Since(result.Started).Seconds()
+	sendCleanup(result, err)
 }
 
-// send reports one item.
-func send(r *record, report ginkgo.SpecReport) {
+// reportSpec sends the result of the item that a spec belongs to. One that never began, and
+// was only skipped, is the launcher's to account for: it knows why the run ended.
+func reportSpec(report ginkgo.SpecReport) {
+	if !report.LeafNodeType.Is(ginkgotypes.NodeTypeIt) {
+		return
+	}
+	item, known := session.catalogue.Item(labelled(report.Labels()))
+	r := current
+	current = &record{}
+	if !known {
+		return
+	}
+	if r.item.ID != item.ID {
+		if report.State.Is(ginkgotypes.SpecStateSkipped) {
+			return
+		}
+		r = &record{item: item, place: registry.places[item.ID]}
+	}
 	result := r.result(report)
 	if err := session.sender.Send(progress.Event{Result: &result}); err != nil {
 		fmt.Fprintln(os.Stderr, "the launcher is gone:", err)
 	}
+}
+
+// labelled returns the ID among a spec's labels.
+func labelled(labels []string) string {
+	for _, label := range labels {
+		if id, found := strings.CutPrefix(label, idLabel); found {
+			return id
+		}
+	}
+	return ""
 }
 
 // pastInterrupt returns a context for cleaning up: a signal that ends the checks must not end
@@ -187,8 +234,20 @@ func pastInterrupt(ctx context.Context) (context.Context, context.CancelFunc) {
 // sendCleanupFailure reports an object that its check could not remove: the run's problem,
 // not the item's.
 func sendCleanupFailure(id string, err error) {
-	session.sender.Send(progress.Event{Result: &verdict.Result{ID: CleanupID, Verdict: verdict.Failed,
-		Started: time.Now(), Finding: cleanupFinding(fmt.Errorf("item %s: %w", id, err))}})
+	sendCleanup(verdict.Result{Started: time.Now()}, fmt.Errorf("item %s: %w", id, err))
+}
+
+// sendCleanup reports on the run's duty to leave nothing behind.
+func sendCleanup(result verdict.Result, err error) {
+	result.ID = CleanupID
+	if err != nil {
+		result.Finding = cleanupFinding(err)
+		result.Verdict = verdict.Failed
+		if result.Finding.Undecided {
+			result.Verdict = verdict.Undecided
+		}
+	}
+	session.sender.Send(progress.Event{Result: &result})
 }
 
 func loadClientConfig() error {
@@ -198,6 +257,9 @@ func loadClientConfig() error {
 	}
 	config.QPS = clientQPS / float32(max(session.config.Workers, 1))
 	config.Burst = max(clientBurst/max(session.config.Workers, 1), 10)
+	for _, secret := range []string{config.BearerToken, config.Password, string(config.KeyData)} {
+		session.redactor.Add(secret)
+	}
 	session.rest = config
 	return nil
 }
@@ -213,6 +275,7 @@ func throwawaySettings() throwaway.Settings {
 		NodeSelector: runner.NodeSelector,
 		Tolerations:  runner.Tolerations,
 		Keep:         session.config.Keep,
+		ReadOnly:     session.config.ReadOnly,
 		MaxAge:       session.config.Timeout + 5*time.Minute,
 	}
 }

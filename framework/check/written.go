@@ -23,6 +23,9 @@ func requireAnswer(item checklist.Item) {
 	requireKeys(append([]string{item.Answer}, item.Needs...), 3)
 }
 
+// namespaceKey is the one answer that the command line may give as well.
+const namespaceKey = "cluster.namespace"
+
 // Require ends the check as not answered where one of these keys of the answers file is
 // missing: for a key that is needed only because of what another one says.
 func Require(keys ...string) { requireKeys(keys, 2) }
@@ -33,7 +36,7 @@ func requireKeys(keys []string, skip int) {
 		if key == "" {
 			continue
 		}
-		if _, set := session.answers.At(key); !set {
+		if _, set := session.answers.At(key); !set && !(key == namespaceKey && session.config.Namespace != "") {
 			missing = append(missing, key)
 		}
 	}

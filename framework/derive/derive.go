@@ -33,7 +33,9 @@ func (o Options) Complete(measured []verdict.Result) (settled, computed []verdic
 	for _, r := range measured {
 		r = o.settle(r)
 		settled = append(settled, r)
-		byID[r.ID] = r
+		if earlier, twice := byID[r.ID]; !twice || r.Verdict.Severity() > earlier.Verdict.Severity() {
+			byID[r.ID] = r
+		}
 	}
 	items := o.Catalogue.Items()
 	add := func(item checklist.Item, r verdict.Result) {
@@ -95,10 +97,35 @@ func (o Options) derived(item checklist.Item, byID map[string]verdict.Result) ve
 		return o.credentials()
 	case "S.4":
 		return combine(o.under(item, func(i checklist.Item) bool { return i.Kind == checklist.Attest || i.Written != "" }), byID)
+	case "S.5":
+		return o.ready(item, byID)
 	}
 	return combine(o.under(item, func(i checklist.Item) bool {
 		return i.Kind == checklist.Probe || i.Kind == checklist.Attest || i.Kind == checklist.Derived
 	}), byID)
+}
+
+// ready computes S.5. A waiver in force stands in nobody's way, but is said; one that has
+// expired does, whatever became of its item.
+func (o Options) ready(item checklist.Item, byID map[string]verdict.Result) verdict.Result {
+	var expired []string
+	for _, w := range o.Answers.Waivers {
+		if !w.Active(o.Now) {
+			expired = append(expired, fmt.Sprintf("%s (%s)", w.ID, w.Expires))
+		}
+	}
+	if len(expired) > 0 {
+		return verdict.Result{Verdict: verdict.Failed, Finding: finding.Failed("no waiver that has expired", "expired: "+strings.Join(expired, ", "),
+			"what was to be mended by then was not, or nobody struck the waiver out", "mend the items and remove the waivers, or have them renewed")}
+	}
+	r := combine(o.under(item, func(i checklist.Item) bool {
+		return i.Kind == checklist.Probe || i.Kind == checklist.Attest || i.Kind == checklist.Derived
+	}), byID)
+	if r.Verdict == verdict.Waived {
+		r.Warnings = append(r.Warnings, finding.Finding{Found: "ready with what is waived: " + r.Reason})
+		r.Verdict, r.Reason = verdict.Passed, ""
+	}
+	return r
 }
 
 // under lists the items that a derived item is computed from, itself and options left out.

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -30,7 +31,8 @@ const (
 	launcherGrace = 180 * time.Second
 )
 
-// Observer is told what happens while it happens; its methods are called one at a time.
+// Observer is told what happens while it happens. Interrupted may be called while another
+// method runs.
 type Observer interface {
 	Began(run progress.Run)
 	Started(id string)
@@ -44,6 +46,8 @@ type Outcome struct {
 	Results []verdict.Result
 	// Interrupted is set when a signal ended the run early, Aborted on a second one.
 	Interrupted, Aborted bool
+	// TimedOut is set when the run's own timeout ended it.
+	TimedOut bool
 	// Output is what Ginkgo and the workers printed; shown only where something broke.
 	Output string
 	// Broken says what went wrong with the processes themselves, nil if nothing did.
@@ -51,15 +55,33 @@ type Outcome struct {
 }
 
 // Run runs the selected checks with config.Workers processes and returns when all of them
-// have ended and cleaned up. Every ID in config.Selected that wanted lists has a result.
-func Run(ctx context.Context, config check.Config, wanted []string, observer Observer) (Outcome, error) {
+// have ended and cleaned up. Every ID in wanted has a result, whatever went wrong.
+func Run(ctx context.Context, config check.Config, wanted []string, observer Observer) Outcome {
+	outcome, err := start(ctx, config, wanted, observer)
+	if err != nil {
+		return NotStarted(wanted, err)
+	}
+	return outcome
+}
+
+// NotStarted is the outcome of a run that could not begin.
+func NotStarted(wanted []string, reason error) Outcome {
+	outcome := Outcome{Broken: reason}
+	for _, id := range wanted {
+		outcome.Results = append(outcome.Results, verdict.Result{ID: id, Verdict: verdict.Undecided,
+			Finding: finding.NotDecided("the check runs", "the run could not begin: "+reason.Error(), "", "mend that and run it again").Because(reason)})
+	}
+	return outcome
+}
+
+func start(ctx context.Context, config check.Config, wanted []string, observer Observer) (Outcome, error) {
 	var outcome Outcome
 	folder, err := os.MkdirTemp("", "conformance-")
 	if err != nil {
 		return outcome, fmt.Errorf("make a folder for the workers: %w", err)
 	}
 	defer os.RemoveAll(folder)
-	suite, err := linkSuite(folder)
+	linked, err := linkSuite(folder)
 	if err != nil {
 		return outcome, err
 	}
@@ -74,10 +96,11 @@ func Run(ctx context.Context, config check.Config, wanted []string, observer Obs
 		return outcome, err
 	}
 	output := &tail{limit: 256 << 10}
-	command := exec.Command(suite.program, ginkgoArguments(config, suite.path)...)
+	command := exec.Command(linked.program, ginkgoArguments(config, linked.path)...)
 	command.Env = append(os.Environ(), check.ConfigVariable+"="+encoded, roleVariable+"="+ginkgoRole)
 	command.Stdout, command.Stderr = output, output
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	began := time.Now()
 	if err := command.Start(); err != nil {
 		listener.Close()
 		return outcome, fmt.Errorf("start the workers: %w", err)
@@ -88,12 +111,13 @@ func Run(ctx context.Context, config check.Config, wanted []string, observer Obs
 		listener.Close()
 		ended <- err
 	}()
-	stop := relay(ctx, command.Process.Pid, &outcome, observer)
+	stop := relay(ctx, command.Process.Pid, config.Timeout, &outcome, observer)
 	seen := collect(listener, &outcome, observer)
 	waited := <-ended
 	stop()
 	outcome.Output = output.String()
-	outcome.account(wanted, seen, waited)
+	outcome.TimedOut = !outcome.Interrupted && time.Since(began) >= config.Timeout
+	outcome.account(config, wanted, seen, waited)
 	return outcome, nil
 }
 
@@ -148,7 +172,7 @@ func collect(listener *progress.Listener, outcome *Outcome, observer Observer) m
 
 // account gives every wanted item that has no result one that says so: a check that was
 // asked for and did not run is undecided, never left out.
-func (o *Outcome) account(wanted []string, seen map[string]bool, waited error) {
+func (o *Outcome) account(config check.Config, wanted []string, seen map[string]bool, waited error) {
 	missing := 0
 	for _, id := range wanted {
 		if seen[id] {
@@ -156,8 +180,11 @@ func (o *Outcome) account(wanted []string, seen map[string]bool, waited error) {
 		}
 		missing++
 		reason := "the processes that run the checks ended before it"
-		if o.Interrupted {
+		switch {
+		case o.Interrupted:
 			reason = "the run was interrupted before it"
+		case o.TimedOut:
+			reason = "--timeout=" + config.Timeout.String() + " was reached before it"
 		}
 		o.Results = append(o.Results, verdict.Result{ID: id, Verdict: verdict.Undecided,
 			Finding: finding.NotDecided("the check runs", reason, "", "run it again")})
@@ -166,20 +193,37 @@ func (o *Outcome) account(wanted []string, seen map[string]bool, waited error) {
 	if waited != nil && !errors.As(waited, &exit) {
 		o.Broken = errors.Join(o.Broken, waited)
 	}
-	if missing > 0 && !o.Interrupted {
+	switch {
+	case o.Interrupted || o.TimedOut:
+	case missing > 0:
 		o.Broken = errors.Join(o.Broken, fmt.Errorf("%d checks did not run: Ginkgo ended with %v", missing, waited))
+	case waited != nil && !o.explained():
+		o.Broken = errors.Join(o.Broken, fmt.Errorf("no check says why, but Ginkgo ended with %w", waited))
 	}
+	if o.Run.Leased && !seen[check.CleanupID] {
+		o.Broken = errors.Join(o.Broken, fmt.Errorf("the run may have left objects behind: remove them with: runner cleanup --run %s", config.RunID))
+	}
+}
+
+// explained tells whether some result is a reason for Ginkgo to have failed.
+func (o *Outcome) explained() bool {
+	return slices.ContainsFunc(o.Results, func(r verdict.Result) bool {
+		return r.Verdict == verdict.Failed || r.Verdict == verdict.Undecided || r.Verdict == verdict.Waived
+	})
 }
 
 // relay passes signals, and the end of ctx, to every process of the run: Ginkgo's command
 // line and each worker. The first signal lets checks clean up, the second only reports.
-func relay(ctx context.Context, group int, outcome *Outcome, observer Observer) (stop func()) {
+//
+// Ginkgo ends the checks at the run's timeout by itself; processes that are still there long
+// after it are ended here.
+func relay(ctx context.Context, group int, timeout time.Duration, outcome *Outcome, observer Observer) (stop func()) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done, finished := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(finished)
-		var kill <-chan time.Time
+		kill := time.After(timeout + ginkgoGrace + launcherGrace)
 		cancelled := ctx.Done()
 		interrupt := func(s os.Signal) {
 			if outcome.Interrupted {

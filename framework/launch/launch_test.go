@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"aiv.internal/conformance/framework/answers"
@@ -28,10 +29,19 @@ func TestMain(m *testing.M) {
 const (
 	passes, fails, panics, dies = "1.1.1", "1.1.2", "1.1.3", "1.1.4"
 	undecided, hangs, warns     = "1.1.5.1", "1.1.5.2", "1.1.5.3"
+	prepared                    = "13.1.2"
 )
 
+var _ = check.Subsection("13.1", func() {
+	ginkgo.Describe("a preparation that hangs", ginkgo.Ordered, func() {
+		ginkgo.BeforeAll(func(ctx ginkgo.SpecContext) { <-ctx.Done() })
+		check.Item(prepared, func(context.Context, answers.Support) {})
+	})
+})
+
 var _ = check.Subsection("1.1", func() {
-	check.Item(passes, func(context.Context, answers.Cluster) { check.Evidence("version", "v1.36.1") })
+	// The priority brings it before all others.
+	check.Item(passes, func(context.Context, answers.Cluster) { check.Evidence("version", "v1.36.1") }, ginkgo.SpecPriority(10))
 	check.Item(fails, func(context.Context, answers.Cluster) {
 		check.Hint("it is another cluster", "correct the kubeconfig")
 		Expect("v1.36.1").To(Equal("v1.35.0"), "the version")
@@ -82,10 +92,7 @@ func runItems(t *testing.T, workers int, observer launch.Observer, ids ...string
 	if observer == nil {
 		observer = &onStart{}
 	}
-	outcome, err := launch.Run(t.Context(), config, ids, observer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	outcome := launch.Run(t.Context(), config, ids, observer)
 	results := map[string]verdict.Result{}
 	for _, r := range outcome.Results {
 		if _, twice := results[r.ID]; twice {
@@ -150,5 +157,28 @@ func TestASignalEndsTheRunWithAReport(t *testing.T) {
 	}
 	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("it took %s", took)
+	}
+}
+
+// A chain whose preparation is interrupted never begins its item: the result must be that
+// item's, and not a second one of the item before it.
+func TestAnInterruptedPreparationIsItsOwnItemsResult(t *testing.T) {
+	observer := &onStart{call: map[string]func(){passes: func() {
+		time.AfterFunc(500*time.Millisecond, func() { syscall.Kill(os.Getpid(), syscall.SIGTERM) })
+	}}}
+	_, results := runItems(t, 1, observer, passes, prepared)
+	if r := results[passes]; r.Verdict != verdict.Passed {
+		t.Errorf("%+v %v", r, r.Finding)
+	}
+	if r := results[prepared]; r.Verdict != verdict.Undecided {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestARunThatCannotBeginHasAResultForEachItem(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "not there"))
+	outcome := launch.Run(t.Context(), check.Config{RunID: "test", Timeout: time.Minute, Workers: 1}, []string{passes, fails}, &onStart{})
+	if outcome.Broken == nil || len(outcome.Results) != 2 || outcome.Results[0].Verdict != verdict.Undecided {
+		t.Errorf("%+v", outcome)
 	}
 }

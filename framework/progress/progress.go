@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 
@@ -32,12 +33,15 @@ type Run struct {
 	Kubernetes string `json:"kubernetes,omitempty"`
 	Namespace  string `json:"namespace,omitempty"`
 	User       string `json:"user,omitempty"`
+	// Leased says that the run may have made objects, and owes a word on their removal.
+	Leased bool `json:"leased,omitempty"`
 }
 
 // Sender is a worker's end. It is safe for concurrent use; the nil Sender drops events.
 type Sender struct {
 	mu         sync.Mutex
 	connection net.Conn
+	lost       chan struct{}
 }
 
 // Dial connects a worker to the launcher's socket.
@@ -46,8 +50,16 @@ func Dial(socket string) (*Sender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the launcher: %w", err)
 	}
-	return &Sender{connection: connection}, nil
+	s := &Sender{connection: connection, lost: make(chan struct{})}
+	go func() {
+		defer close(s.lost)
+		io.Copy(io.Discard, connection) // the launcher sends nothing; the end means that it is gone
+	}()
+	return s, nil
 }
+
+// Lost returns a channel that is closed when the launcher is no more.
+func (s *Sender) Lost() <-chan struct{} { return s.lost }
 
 // Send delivers one event; an error means that the launcher is gone.
 func (s *Sender) Send(e Event) error {

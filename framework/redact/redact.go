@@ -49,27 +49,6 @@ func (r *Redactor) String(s string) string {
 	return replace(s, r.spans(s))
 }
 
-// Bytes returns b without secrets; b is not changed.
-func (r *Redactor) Bytes(b []byte) []byte {
-	return []byte(r.String(string(b)))
-}
-
-// Error returns err with a redacted text, nil for nil. errors.Is and errors.As still see err.
-func (r *Redactor) Error(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &redacted{text: r.String(err.Error()), err: err}
-}
-
-type redacted struct {
-	text string
-	err  error
-}
-
-func (e *redacted) Error() string { return e.text }
-func (e *redacted) Unwrap() error { return e.err }
-
 // span is a half-open range of bytes that hold a secret.
 type span struct{ from, to int }
 

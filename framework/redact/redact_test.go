@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand"
 	"net/url"
 	"strings"
@@ -86,18 +84,6 @@ func TestShortValuesAreNoSecrets(t *testing.T) {
 	r.Add("")
 	if got := r.String("yes, bytes"); got != "yes, bytes" {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestErrorKeepsItsCause(t *testing.T) {
-	r := New()
-	r.Add("canary")
-	err := r.Error(fmt.Errorf("reading canary: %w", fs.ErrNotExist))
-	if strings.Contains(err.Error(), "canary") || !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %v", err)
-	}
-	if r.Error(nil) != nil {
-		t.Error("nil became an error")
 	}
 }
 

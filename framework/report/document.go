@@ -84,9 +84,9 @@ func (t Tally) Worst() verdict.Verdict {
 // runSection is the place of results that are the run's own and no item's.
 const runSection = "Run"
 
-// New builds a document: items in the checklist's order, the run's own duties last. It
-// returns an error for a result whose item the catalogue does not have.
-func New(catalogue *checklist.Catalogue, run Run, cluster Cluster, results []verdict.Result, problems []string) (*Document, error) {
+// New builds a document: items in the checklist's order, the run's own duties last. A result
+// whose item the catalogue does not have is a problem of the run.
+func New(catalogue *checklist.Catalogue, run Run, cluster Cluster, results []verdict.Result, problems []string) *Document {
 	d := &Document{Schema: SchemaVersion, Run: run, Cluster: cluster, Problems: problems}
 	byID := make(map[string]verdict.Result, len(results))
 	for _, r := range results {
@@ -119,10 +119,10 @@ func New(catalogue *checklist.Catalogue, run Run, cluster Cluster, results []ver
 		d.Summary = append(d.Summary, Tally{Section: runSection, Title: runTitle, Total: 1,
 			Counts: map[verdict.Verdict]int{result.Verdict: 1}})
 	}
-	for id := range byID {
-		return nil, fmt.Errorf("a result for %q, which the catalogue does not have", id)
+	for id, r := range byID {
+		d.Problems = append(d.Problems, fmt.Sprintf("a result (%s) for %q, which the catalogue does not have", r.Verdict, id))
 	}
-	return d, nil
+	return d
 }
 
 const (

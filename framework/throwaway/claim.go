@@ -63,6 +63,9 @@ func (k *Kit) Claim(ctx context.Context, options ClaimOptions) (*Claim, error) {
 	}
 	ctx, cancel := limited(ctx)
 	defer cancel()
+	if err := k.mayLeave(ctx, options.Class); err != nil {
+		return nil, err
+	}
 	claims := k.client.Kube.CoreV1().PersistentVolumeClaims(k.Namespace())
 	k.deleteAfter("claim", claim.Name, func(ctx context.Context, name string, options metav1.DeleteOptions) error {
 		if present, err := claims.Get(ctx, name, metav1.GetOptions{}); err == nil {
@@ -75,6 +78,22 @@ func (k *Kit) Claim(ctx context.Context, options ClaimOptions) (*Claim, error) {
 		return nil, kubeerr.FromAPI(err, fmt.Sprintf("create the throwaway claim %s of %s", claim.Name, options.Size.String()))
 	}
 	return &Claim{kit: k, last: created}, nil
+}
+
+// mayLeave refuses to claim a volume that would stay after the run, which may not delete
+// volumes of the cluster. A class that cannot be read is let pass: the claim will tell.
+func (k *Kit) mayLeave(ctx context.Context, class string) error {
+	if class == "" || k.run.settings.RetainedVolumes {
+		return nil
+	}
+	found, err := k.client.Kube.StorageV1().StorageClasses().Get(ctx, class, metav1.GetOptions{})
+	if err != nil || ptr.Deref(found.ReclaimPolicy, corev1.PersistentVolumeReclaimDelete) != corev1.PersistentVolumeReclaimRetain {
+		return nil
+	}
+	return finding.NotDecided("a throwaway volume that goes with its claim",
+		fmt.Sprintf("StorageClass %s has the reclaim policy Retain: each run would leave its volumes behind", class),
+		"the class keeps users' data when their claims are deleted",
+		"answer runner.retainedVolumes: true and have an administrator delete the volumes that a run names, or answer a class of the same storage with the policy Delete")
 }
 
 // Name returns the claim's name.

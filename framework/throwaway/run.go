@@ -55,8 +55,15 @@ func Begin(ctx context.Context, client Client, settings Settings) (*Run, error) 
 			RenewTime:            &now,
 		},
 	}
-	created, err := client.Kube.CoordinationV1().Leases(settings.Namespace).Create(ctx, lease, metav1.CreateOptions{})
+	leases := client.Kube.CoordinationV1().Leases(settings.Namespace)
+	created, err := leases.Create(ctx, lease, metav1.CreateOptions{})
 	if err != nil {
+		if f := kubeerr.FromAPI(err, ""); f.Undecided && kubeerr.ReasonOf(err) != kubeerr.MissingRight {
+			// The answer may have been lost, and the Lease be there.
+			later, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainTime)
+			defer cancel()
+			leases.Delete(later, lease.Name, metav1.DeleteOptions{})
+		}
 		return nil, kubeerr.FromAPI(err, fmt.Sprintf("create the run's Lease %s/%s", settings.Namespace, lease.Name))
 	}
 	return Join(client, settings, created.UID), nil

@@ -100,6 +100,8 @@ type Settings struct {
 	// MaxAge is the deadline of the run, 30 minutes if zero. After it the objects count as
 	// left over, and pods end by themselves.
 	MaxAge time.Duration
+	// RetainedVolumes allows claims whose volumes stay after them.
+	RetainedVolumes bool
 }
 
 func (s Settings) checked() (Settings, error) {
