@@ -37,7 +37,7 @@ type bucket struct {
 
 // openBucket prepares requests to the answered bucket, and sends none. The agent has the form
 // name/version. CAs of the files that are named are trusted beside those of the system.
-func openBucket(a answers.S3, access, secret, agent string, caFiles ...string) (bucket, error) {
+func openBucket(a answers.S3, access, secret, agent string, proxies answers.Proxies, caFiles ...string) (bucket, error) {
 	endpoint, err := url.Parse(a.Endpoint)
 	if err != nil {
 		return bucket{}, err
@@ -55,6 +55,7 @@ func openBucket(a answers.S3, access, secret, agent string, caFiles ...string) (
 		return bucket{}, err
 	}
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	transport.Proxy = proxies.ForRequest
 	region := a.Region
 	if region == "" {
 		region = defaultRegion
@@ -99,20 +100,22 @@ func trusted(files []string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// put stores an object. Its checksum goes along, so that the store refuses a damaged one.
-func (b bucket) put(ctx context.Context, key string, body []byte) error {
-	_, err := b.store.PutObject(ctx, b.name, key, bytes.NewReader(body), int64(len(body)), "", checksum(body),
+// put stores an object, and returns its version where the bucket keeps versions. Its checksum
+// goes along, so that the store refuses a damaged one.
+func (b bucket) put(ctx context.Context, key string, body []byte) (version string, err error) {
+	put, err := b.store.PutObject(ctx, b.name, key, bytes.NewReader(body), int64(len(body)), "", checksum(body),
 		// What is disabled is to sum and sign chunk by chunk, instead of once for all.
 		minio.PutObjectOptions{DisableContentSha256: true})
-	return refused(err)
+	return put.VersionID, refused(err)
 }
 
 // putParts stores an object in several parts, each but the last at least partSize, as large
-// files are stored. An upload that fails is given up, so that its parts do not stay.
-func (b bucket) putParts(ctx context.Context, key string, bodies ...[]byte) (err error) {
+// files are stored, and returns its version like put. An upload that fails is given up, so
+// that its parts do not stay.
+func (b bucket) putParts(ctx context.Context, key string, bodies ...[]byte) (version string, err error) {
 	id, err := b.store.NewMultipartUpload(ctx, b.name, key, minio.PutObjectOptions{})
 	if err != nil {
-		return fmt.Errorf("begin the upload: %w", refused(err))
+		return "", fmt.Errorf("begin the upload: %w", refused(err))
 	}
 	defer func() {
 		if err == nil {
@@ -130,14 +133,15 @@ func (b bucket) putParts(ctx context.Context, key string, bodies ...[]byte) (err
 		part, err := b.store.PutObjectPart(ctx, b.name, key, id, i+1, bytes.NewReader(body), int64(len(body)),
 			minio.PutObjectPartOptions{Sha256Hex: checksum(body), DisableContentSha256: true})
 		if err != nil {
-			return fmt.Errorf("upload part %d: %w", i+1, refused(err))
+			return "", fmt.Errorf("upload part %d: %w", i+1, refused(err))
 		}
 		parts = append(parts, minio.CompletePart{PartNumber: part.PartNumber, ETag: part.ETag})
 	}
-	if _, err := b.store.CompleteMultipartUpload(ctx, b.name, key, id, parts, minio.PutObjectOptions{}); err != nil {
-		return fmt.Errorf("complete the upload: %w", refused(err))
+	put, err := b.store.CompleteMultipartUpload(ctx, b.name, key, id, parts, minio.PutObjectOptions{})
+	if err != nil {
+		return "", fmt.Errorf("complete the upload: %w", refused(err))
 	}
-	return nil
+	return put.VersionID, nil
 }
 
 // get returns an object, or the first 16 MiB of it.
@@ -150,7 +154,8 @@ func (b bucket) get(ctx context.Context, key string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(body, maxObject))
 }
 
-// delete removes an object; one that is not there is no error, as S3 has it.
+// delete removes an object; one that is not there is no error, as S3 has it. A bucket that
+// keeps versions only hides it: see removeVersions.
 func (b bucket) delete(ctx context.Context, key string) error {
 	return refused(b.store.RemoveObject(ctx, b.name, key, minio.RemoveObjectOptions{}))
 }
@@ -158,17 +163,32 @@ func (b bucket) delete(ctx context.Context, key string) error {
 // list returns the sizes in bytes of objects whose keys begin with prefix, at most limit of
 // them.
 func (b bucket) list(ctx context.Context, prefix string, limit int) (map[string]int64, error) {
+	objects, err := b.objects(ctx, minio.ListObjectsOptions{Prefix: prefix, Recursive: true, MaxKeys: limit}, limit)
+	if err != nil {
+		return nil, err
+	}
 	sizes := map[string]int64{}
-	for object := range b.store.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: prefix, Recursive: true, MaxKeys: limit}) {
+	for _, object := range objects {
+		sizes[object.Key] = object.Size
+	}
+	return sizes, nil
+}
+
+// objects returns what the store lists, at most limit of them.
+func (b bucket) objects(ctx context.Context, options minio.ListObjectsOptions, limit int) ([]minio.ObjectInfo, error) {
+	listing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var all []minio.ObjectInfo
+	for object := range b.store.ListObjectsIter(listing, b.name, options) {
 		if object.Err != nil {
 			return nil, refused(object.Err)
 		}
-		if sizes[object.Key] = object.Size; len(sizes) == limit {
-			return sizes, nil
+		if all = append(all, object); len(all) == limit {
+			return all, nil
 		}
 	}
 	// The list of an interrupted request ends without an error.
-	return sizes, ctx.Err()
+	return all, ctx.Err()
 }
 
 // checksum returns the SHA-256 in hex.

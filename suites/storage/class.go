@@ -29,15 +29,16 @@ const (
 
 var _ = check.Subsection("6.1", func() {
 	check.Item("6.1.2", func(ctx context.Context, a answers.StorageClass) {
+		check.Evidence("chosen backend", string(a.Backend))
 		if a.Backend == answers.CephS3 {
 			tryObjectStore(ctx, a)
 			return
 		}
 		class := classOf(ctx, a.Name)
 		describe(class)
+		check.Evidence("found there", class.Provisioner+backendText(class.Provisioner))
 		if a.Backend == answers.OtherStorage {
-			check.Evidence("backend", "other: any provisioner is as answered")
-			return
+			return // any provisioner is as answered
 		}
 		if !belongs(class.Provisioner, a.Backend) {
 			check.Fail(fmt.Sprintf("a provisioner of %s (%s)", a.Backend, strings.Join(provisioners[a.Backend], ", ")),

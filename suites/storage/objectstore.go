@@ -24,6 +24,10 @@ const (
 	// partSize is the smallest that S3 allows for any part but the last, in bytes.
 	partSize = 5 << 20
 	smallObj = 64 << 10
+	// ourPrefix begins the keys of all runs' objects.
+	ourPrefix = "conformance/"
+	wholeName = "whole object"
+	partsName = "parts"
 )
 
 // tryObjectStore tries the answered bucket with objects of the run's own, and removes them.
@@ -33,7 +37,7 @@ func tryObjectStore(ctx context.Context, a answers.StorageClass) {
 		check.Undecided("an object that is put comes back", "--read-only forbids putting one", "", "run it again without --read-only")
 	}
 	bucket, err := openBucket(a.S3, check.Secret(ctx, a.S3.AccessKey), check.Secret(ctx, a.S3.SecretKey), check.UserAgent(),
-		a.S3.CAFile, check.Answers().Certificates.CAFile)
+		check.Answers().Runner.Proxies, a.S3.CAFile, check.Answers().Certificates.CAFile)
 	if err != nil {
 		check.Undecided("answers that lead to a bucket", err.Error(), "an answer below storageClass.s3, or certificates.caFile, has a slip", "correct it")
 	}
@@ -42,8 +46,19 @@ func tryObjectStore(ctx context.Context, a answers.StorageClass) {
 	check.Step("put, get, list and delete objects in bucket %s", bucket.name)
 	check.Evidence("endpoint", a.S3.Endpoint)
 	check.Evidence("bucket", bucket.name)
-	if f := roundTrip(ctx, bucket, "conformance/"+check.Settings().RunID+"/"); f != nil {
+	prefix := ourPrefix + check.Settings().RunID + "/"
+	f, kept := roundTrip(ctx, bucket, prefix)
+	if kept != nil {
+		check.Warn("old versions of the run's objects remain below "+prefix+" in bucket "+bucket.name+": "+kept.Error(),
+			"the bucket keeps versions, and the user may not list or delete them (s3:ListBucketVersions, s3:DeleteObjectVersion), or they are locked",
+			"let a lifecycle rule of the bucket end noncurrent versions below "+ourPrefix+", or delete them by hand")
+	}
+	if f != nil {
 		check.NoError(f, "try the bucket")
+	}
+	check.Evidence("found there", "an object store that keeps, lists and deletes objects by the S3 API")
+	if removed := removeOldObjects(ctx, bucket, time.Now()); len(removed) > 0 {
+		check.Evidence("removed from killed runs", removed)
 	}
 	check.Step("try to reach bucket %s", a.S3.OtherBucket)
 	if f := outOfReach(ctx, bucket, a.S3.OtherBucket); f != nil {
@@ -53,16 +68,19 @@ func tryObjectStore(ctx context.Context, a answers.StorageClass) {
 }
 
 // roundTrip puts objects with the prefix into the bucket, at once and in parts, gets, lists
-// and deletes them. It leaves none.
-func roundTrip(ctx context.Context, b bucket, prefix string) (f *finding.Finding) {
-	objects := map[string][]byte{prefix + "whole object": make([]byte, smallObj), prefix + "parts": make([]byte, partSize+smallObj)}
+// and deletes them. A finding says so where that leaves objects; kept says why old versions
+// of them remain, in a bucket that keeps versions.
+func roundTrip(ctx context.Context, b bucket, prefix string) (f *finding.Finding, kept error) {
+	objects := map[string][]byte{prefix + wholeName: make([]byte, smallObj), prefix + partsName: make([]byte, partSize+smallObj)}
 	for _, body := range objects {
 		rand.Read(body)
 	}
 	keys := slices.Sorted(maps.Keys(objects))
 	stored := false
+	versions := map[string]string{}
 	defer func() {
 		trouble := removeObjects(ctx, b, keys)
+		kept = removeVersions(ctx, b, prefix, versions)
 		if f == nil {
 			f = trouble
 		} else if stored && trouble != nil {
@@ -70,13 +88,20 @@ func roundTrip(ctx context.Context, b bucket, prefix string) (f *finding.Finding
 		}
 	}()
 	whole, parts := keys[1], keys[0]
-	if err := b.put(ctx, whole, objects[whole]); err != nil {
-		return objectTrouble("an object can be put into the bucket", "put "+whole, err)
+	var err error
+	if versions[whole], err = b.put(ctx, whole, objects[whole]); err != nil {
+		return objectTrouble("an object can be put into the bucket", "put "+whole, err), nil
 	}
 	stored = true
-	if err := b.putParts(ctx, parts, objects[parts][:partSize], objects[parts][partSize:]); err != nil {
-		return objectTrouble("an object can be uploaded in parts", parts, err)
+	if versions[parts], err = b.putParts(ctx, parts, objects[parts][:partSize], objects[parts][partSize:]); err != nil {
+		return objectTrouble("an object can be uploaded in parts", parts, err), nil
 	}
+	return compare(ctx, b, prefix, objects), nil
+}
+
+// compare gets and lists the objects and holds them against what was put.
+func compare(ctx context.Context, b bucket, prefix string, objects map[string][]byte) *finding.Finding {
+	keys := slices.Sorted(maps.Keys(objects))
 	for _, key := range keys {
 		got, err := b.get(ctx, key)
 		if err != nil {
@@ -121,7 +146,7 @@ func removeObject(ctx context.Context, b bucket, key string) *finding.Finding {
 	switch _, err := b.get(ctx, key); {
 	case err == nil:
 		return finding.Failed("an object that was deleted is gone", key+": it can still be got",
-			"deletions are delayed, or the bucket keeps versions and the user may not delete", "see the bucket's policy")
+			"deletions are delayed, or something between here and the store caches objects", "see the bucket's policy, and the proxies on the way")
 	case statusOf(err) != http.StatusNotFound:
 		return objectTrouble("an object that was deleted is not found", "get "+key, err)
 	}

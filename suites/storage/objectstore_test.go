@@ -17,6 +17,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"aiv.internal/conformance/framework/answers"
+	"aiv.internal/conformance/framework/finding"
 )
 
 // objectStore is an S3 server that keeps objects in memory, and what is wrong with it.
@@ -79,6 +80,10 @@ func (s *objectStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 	case query.Has("uploadId") && r.Method == http.MethodPost && s.fault == "late":
 		refuse(http.StatusOK, "InternalError")
+	case query.Has("versionId") && (s.fault == "keeping" || s.fault == "silent"):
+		refuse(http.StatusForbidden, "AccessDenied")
+	case query.Has("versions") && s.fault == "silent":
+		refuse(http.StatusForbidden, "AccessDenied")
 	case r.Method == http.MethodDelete && s.fault == "undeleted":
 		w.WriteHeader(http.StatusNoContent)
 	case r.Method == http.MethodGet && key != "" && s.fault == "corrupt":
@@ -114,7 +119,7 @@ func (s *objectStore) open(t *testing.T, name string) bucket {
 
 func mustOpen(t *testing.T, a answers.S3, caFiles ...string) bucket {
 	t.Helper()
-	b, err := openBucket(a, accessKey, secretKey, "conformance/1 (6.1.6)", caFiles...)
+	b, err := openBucket(a, accessKey, secretKey, "conformance/1 (6.1.6)", answers.Proxies{}, caFiles...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +140,11 @@ func (s *objectStore) wantEmpty(t *testing.T, b bucket) {
 	}
 }
 
+func tried(ctx context.Context, b bucket, prefix string) *finding.Finding {
+	f, _ := roundTrip(ctx, b, prefix)
+	return f
+}
+
 func TestObjectStore(t *testing.T) {
 	for fault, words := range map[string]string{
 		"":          "",
@@ -149,7 +159,10 @@ func TestObjectStore(t *testing.T) {
 		t.Run("fault "+fault, func(t *testing.T) {
 			store := newObjectStore(t, fault)
 			b := store.open(t, "ours")
-			f := roundTrip(t.Context(), b, "conformance/run/")
+			f, kept := roundTrip(t.Context(), b, "conformance/run/")
+			if kept != nil {
+				t.Errorf("versions: %v", kept)
+			}
 			wantFinding(t, f, words)
 			if f != nil && strings.Contains(f.Error(), secretKey) {
 				t.Errorf("the secret key is told: %v", f)
@@ -166,13 +179,13 @@ func TestInterruptedTryLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	store.interrupt = cancel
 	b := store.open(t, "ours")
-	wantUndecided(t, roundTrip(ctx, b, "conformance/run/"))
+	wantUndecided(t, tried(ctx, b, "conformance/run/"))
 	store.wantEmpty(t, b)
 }
 
 func TestMissingBucket(t *testing.T) {
 	store := newObjectStore(t, "")
-	wantFinding(t, roundTrip(t.Context(), store.open(t, "missing"), "x/"), "there is no such bucket")
+	wantFinding(t, tried(t.Context(), store.open(t, "missing"), "x/"), "there is no such bucket")
 }
 
 func TestOtherBucket(t *testing.T) {
@@ -190,7 +203,7 @@ func TestListIsLimited(t *testing.T) {
 	store := newObjectStore(t, "")
 	b := store.open(t, "ours")
 	for _, key := range []string{"x/a", "x/b c", "y"} {
-		if err := b.put(t.Context(), key, []byte("text")); err != nil {
+		if _, err := b.put(t.Context(), key, []byte("text")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -202,9 +215,9 @@ func TestListIsLimited(t *testing.T) {
 }
 
 func TestUnreachableObjectStore(t *testing.T) {
-	wantUndecided(t, roundTrip(t.Context(), mustOpen(t, answers.S3{Endpoint: "http://127.0.0.1:1", Bucket: "ours"}), "x/"))
+	wantUndecided(t, tried(t.Context(), mustOpen(t, answers.S3{Endpoint: "http://127.0.0.1:1", Bucket: "ours"}), "x/"))
 	unknownCA := mustOpen(t, answers.S3{Endpoint: newObjectStore(t, "").URL, Bucket: "ours"})
-	f := roundTrip(t.Context(), unknownCA, "x/")
+	f := tried(t.Context(), unknownCA, "x/")
 	wantUndecided(t, f)
 	if f != nil && !strings.Contains(f.Found, "x509") {
 		t.Errorf("the certificate is not blamed: %v", f)
@@ -225,11 +238,11 @@ func TestAnswersThatLeadToNoBucket(t *testing.T) {
 	} {
 		a := good
 		c.change(&a)
-		if _, err := openBucket(a, accessKey, secretKey, "conformance/1", c.caFile); err == nil || strings.HasPrefix(err.Error(), "Please report") {
+		if _, err := openBucket(a, accessKey, secretKey, "conformance/1", answers.Proxies{}, c.caFile); err == nil || strings.HasPrefix(err.Error(), "Please report") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := openBucket(good, accessKey, secretKey, "conformance/1"); err != nil {
+	if _, err := openBucket(good, accessKey, secretKey, "conformance/1", answers.Proxies{}); err != nil {
 		t.Errorf("good answers: %v", err)
 	}
 }
