@@ -16,6 +16,8 @@ type Runner struct {
 	Proxies Proxies `yaml:"proxies"`
 	// Domain of the company's own names, in which the name of JupyterHub lies.
 	CompanyDomain string `yaml:"companyDomain" form:"dnsname" example:"aiv.internal"`
+	// May volumes of a StorageClass with the reclaim policy Retain stay after a run, for an administrator to delete? No if left out.
+	RetainedVolumes *bool `yaml:"retainedVolumes" example:"false"`
 	// Days that certificates, secrets and tokens must still be valid; 30 if left out.
 	MinDaysLeft *int `yaml:"minDaysLeft" example:"30"`
 }

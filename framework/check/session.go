@@ -171,7 +171,7 @@ func linkClient() *http.Client {
 			roots.AppendCertsFromPEM(pem)
 		}
 	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
+	transport := &http.Transport{Proxy: session.answers.Runner.Proxies.ForRequest, TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
 	return &http.Client{Transport: transport, Timeout: linkTimeout}
 }
 

@@ -277,6 +277,8 @@ func throwawaySettings() throwaway.Settings {
 		Keep:         session.config.Keep,
 		ReadOnly:     session.config.ReadOnly,
 		MaxAge:       session.config.Timeout + 5*time.Minute,
+
+		RetainedVolumes: runner.RetainedVolumes != nil && *runner.RetainedVolumes,
 	}
 }
 
