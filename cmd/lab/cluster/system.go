@@ -24,9 +24,11 @@ var sysctls = []string{
 
 func sysctlFile(dir state.Dir) string { return dir.Path("sysctls.json") }
 
-// saveSysctls remembers the settings as they were before the lab, unless that is done.
-func saveSysctls(dir state.Dir) error {
-	if exists(sysctlFile(dir)) {
+// saveSysctls remembers the settings as they were before the lab, unless that is done. While
+// others, in whatever namespaces, run on the machine, the settings are theirs: they have
+// remembered the right ones, and put them back.
+func saveSysctls(dir state.Dir, others []string) error {
+	if exists(sysctlFile(dir)) || len(others) > 0 {
 		return nil
 	}
 	values := map[string]string{}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -102,7 +101,7 @@ func (l Lab) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := saveSysctls(l.Dir); err != nil {
+	if err := saveSysctls(l.Dir, l.supervisor().Anywhere()); err != nil {
 		return err
 	}
 	if err := pki.Create(l.Dir); err != nil {
@@ -216,9 +215,6 @@ func (l Lab) fill(ctx context.Context, apiReady <-chan struct{}) error {
 }
 
 func (l Lab) seed(ctx context.Context, cluster *seed.Cluster) error {
-	if _, err := os.Stat(filepath.Join(l.Dir.Root(), "deploy")); errors.Is(err, fs.ErrNotExist) {
-		l.Say.Say("there is no folder deploy/, so the runner's service account has no rights")
-	}
 	err := l.Say.Step("namespace "+topology.Namespace+", quota, rights, storage classes", func() error {
 		return seed.All(ctx, cluster, l.Dir)
 	})
