@@ -3,9 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"aiv.internal/conformance/cmd/lab/faults"
 	"aiv.internal/conformance/cmd/lab/images"
@@ -14,12 +11,8 @@ import (
 )
 
 // makeImage makes the image of runner and probe beside everything else. The channel delivers
-// its error once; it is nil where the repository has no program that makes the image.
+// its error once.
 func (l Lab) makeImage(ctx context.Context) <-chan error {
-	if _, err := os.Stat(filepath.Join(l.Dir.Root(), "cmd", "image")); errors.Is(err, fs.ErrNotExist) {
-		l.Say.Say("there is no cmd/image, so the registry gets no image of runner and probe")
-		return nil
-	}
 	made := make(chan error, 1)
 	go func() { made <- images.MakeConformance(ctx, l.Dir) }()
 	return made
@@ -29,7 +22,7 @@ func (l Lab) makeImage(ctx context.Context) <-chan error {
 // an older one under the same tag forget it.
 func (l Lab) pushImage(ctx context.Context, made <-chan error) error {
 	// With a fault the registry may be broken on purpose.
-	if made == nil || len(faults.Active(l.Dir)) > 0 {
+	if len(faults.Active(l.Dir)) > 0 {
 		return nil
 	}
 	return l.Say.Step("image "+topology.ConformanceImage, func() error {

@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -66,24 +65,22 @@ func (c *Cluster) Apply(ctx context.Context, namespace string, documents []byte)
 	return nil
 }
 
-// ApplyFiles applies all YAML files of a folder, in the order of their names. A
-// kustomization is none of ours to apply. It returns how many files there were.
-func (c *Cluster) ApplyFiles(ctx context.Context, namespace, folder string) (int, error) {
+// ApplyFiles applies all YAML files of a folder, in the order of their names.
+func (c *Cluster) ApplyFiles(ctx context.Context, namespace, folder string) error {
 	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	files = slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == "kustomization.yaml" })
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if err := c.Apply(ctx, namespace, content); err != nil {
-			return 0, fmt.Errorf("%s: %w", file, err)
+			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	return len(files), nil
+	return nil
 }
 
 func (c *Cluster) applyOne(ctx context.Context, namespace string, object *unstructured.Unstructured) error {

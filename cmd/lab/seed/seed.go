@@ -76,8 +76,7 @@ func Namespace(ctx context.Context, cluster *Cluster, dir state.Dir) error {
 
 // Rights applies the manifests in deploy/: exactly what an administrator would apply.
 func Rights(ctx context.Context, cluster *Cluster, dir state.Dir) error {
-	_, err := cluster.ApplyFiles(ctx, topology.Namespace, filepath.Join(dir.Root(), "deploy"))
-	return err
+	return cluster.ApplyFiles(ctx, topology.Namespace, filepath.Join(dir.Root(), "deploy"))
 }
 
 // pullSecret is the secret with which nodes pull from the lab's registry.
