@@ -10,6 +10,7 @@ import (
 // describes them.
 const (
 	FaultAnonymous       = "registry-anonymous"
+	FaultRepositoryGone  = "registry-repository-gone"
 	FaultPushRefused     = "registry-push-refused"
 	FaultManifestRefused = "registry-manifest-refused"
 	FaultDeleteRefused   = "registry-delete-refused"
@@ -25,6 +26,8 @@ type faulty struct {
 func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := actionOf(r)
 	switch {
+	case a.writes() && a.method != http.MethodDelete && f.active(FaultRepositoryGone):
+		refuse(w, errcode.ErrorCodeNameUnknown)
 	case a.writes() && a.method != http.MethodDelete && a.kind == upload && f.active(FaultPushRefused):
 		refuse(w, errcode.ErrorCodeDenied.WithMessage("deploying blobs to "+a.repository+" is forbidden"))
 	case a.method == http.MethodPut && a.kind == manifest && f.active(FaultManifestRefused):

@@ -195,6 +195,9 @@ func TestFaults(t *testing.T) {
 		fault, want string
 		do          func(l *lab) error
 	}{
+		{FaultRepositoryGone, "404 NAME_UNKNOWN", func(l *lab) error {
+			return remote.Write(l.ref("ml-platform/b:1"), l.image(), l.pusher()...)
+		}},
 		{FaultPushRefused, "403 DENIED", func(l *lab) error {
 			return remote.Write(l.ref("ml-platform/b:1"), l.image(), l.pusher()...)
 		}},
