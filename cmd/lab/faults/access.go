@@ -60,6 +60,12 @@ func answerAgain(from, to string) func(context.Context, *Lab, []byte) error {
 	}
 }
 
+// answerFault completes a fault that is the replacement of one line of the answers file.
+func answerFault(fault Fault, from, to string) Fault {
+	fault.Answers, fault.Break, fault.Mend = true, answerInstead(from, to), answerAgain(from, to)
+	return fault
+}
+
 func (r replacement) do(lab *Lab) error {
 	path := lab.Dir.Answers()
 	content, err := os.ReadFile(path)

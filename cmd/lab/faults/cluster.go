@@ -32,27 +32,27 @@ func accessFaults() []Fault {
 			Break:       expireCertificate,
 			Mend:        restoreKubeconfig,
 		},
-		{
+		answerFault(Fault{
 			Name:        "version-wrong",
 			Description: "another Kubernetes version is answered than the cluster has",
 			Failed:      []string{"1.1.2"},
 			Words:       []string{"1.33", "1.36"},
-			Answers:     true,
-			Break:       answerInstead(`  version: "1.36"`, `  version: "1.33"`),
-			Mend:        answerAgain(`  version: "1.36"`, `  version: "1.33"`),
-		},
+		}, `  version: "1.36"`, `  version: "1.33"`),
+		answerFault(Fault{
+			Name:        "servicemonitors-unknown",
+			Description: "the Prometheus Operator is answered, but the API server does not know ServiceMonitors",
+			Failed:      []string{"1.1.5.4"},
+			Words:       []string{"ServiceMonitor", "does not serve"},
+		}, `  operator: no`, `  operator: yes`),
 	}
 }
 
 func nodeFaults() []Fault {
-	// With one node left, what needs two cannot be decided or finds no room.
-	twoNodes := []string{"6.1.4.1", "6.1.4.2"}
 	return []Fault{
 		{
 			Name:        "node-notready",
 			Description: "the container network of " + brokenNode + " is gone, so the node is NotReady",
 			Failed:      []string{"1.1.3"},
-			May:         twoNodes,
 			Words:       []string{"NotReady", brokenNode},
 			Break:       breakNodeNetwork,
 			Mend:        mendNodeNetwork,
@@ -61,7 +61,6 @@ func nodeFaults() []Fault {
 			Name:        "node-cordoned",
 			Description: brokenNode + " takes no new pods",
 			Failed:      []string{"1.1.3"},
-			May:         twoNodes,
 			Words:       []string{"cordoned", brokenNode},
 			Break:       cordon,
 			Mend:        uncordon,
@@ -74,17 +73,18 @@ func namespaceFaults() []Fault {
 		{
 			Name:        "namespace-terminating",
 			Description: "the namespace is being deleted and does not come to its end",
-			Failed:      []string{"1.1.4"},
-			May:         without(apiItems, "1.1.4"),
-			Words:       []string{"Terminating"},
-			Break:       terminateNamespace,
-			Mend:        recreateNamespace,
+			// Nothing can be created there, which is what the permissions are about.
+			Failed: slices.Concat([]string{"1.1.4"}, permissionItems),
+			May:    podItems,
+			Words:  []string{"terminat"},
+			Break:  terminateNamespace,
+			Mend:   recreateNamespace,
 		},
 		{
 			Name:        "quota-exhausted",
 			Description: "the namespace's quota leaves no room for a pod or a claim",
-			Failed:      []string{"1.1.5.1", "1.1.5.2"},
-			May:         podItems,
+			Failed:      []string{"1.1.5.1", "1.1.5.2", "6.2.1", "6.2.2"},
+			May:         without(podItems, "6.2.1", "6.2.2"),
 			Words:       []string{"quota"},
 			Break:       exhaustQuota,
 			Mend:        restoreQuota,
@@ -114,7 +114,6 @@ func rightsFaults() []Fault {
 			Name:        "runner-verb-missing",
 			Description: "the right to list nodes is missing from the roles of the runner's service account",
 			Undecided:   []string{"1.1.2", "1.1.3"},
-			May:         volumeItems,
 			Words:       []string{"list", "nodes"},
 			Break:       dropVerb("list", "", "nodes"),
 			Mend:        restoreRights,

@@ -25,8 +25,11 @@ type Fault struct {
 	Failed []string `json:"failed,omitempty"`
 	// Undecided are the checklist items that must end undecided.
 	Undecided []string `json:"undecided,omitempty"`
-	// May are items that the fault may reach as well, because they need the same thing.
+	// May are items that may end undecided as well, because they need the same thing.
 	May []string `json:"may,omitempty"`
+	// MayFail are items that may even fail as well, because the defect or the time that it
+	// takes shows in them too.
+	MayFail []string `json:"mayFail,omitempty"`
 	// Words must all appear, in any case, in the message of each item in Failed and
 	// Undecided.
 	Words []string `json:"words,omitempty"`
@@ -48,7 +51,7 @@ const undoDeadline = time.Minute
 
 // Table is every fault of the lab, by part.
 func Table() []Fault {
-	return slices.Concat(clusterFaults(), registryFaults(), storageFaults())
+	return slices.Concat(clusterFaults(), registryFaults(), storageFaults(), ownFaults())
 }
 
 // Names are the names of all faults.

@@ -25,9 +25,9 @@ func registryFaults() []Fault {
 		{
 			Name:        "registry-down",
 			Description: "the registry does not run: connections are refused",
-			Failed:      []string{"5.1.1"},
-			Undecided:   []string{"5.1.2", "5.1.3"},
-			May:         []string{"5.1.4", "5.1.5", "5.1.6", "N.2.registry-asks", "N.2.registry-from-pods", "N.2.own-program"},
+			Failed:      []string{"5.1.1", "N.2.registry-asks", "N.2.registry-from-pods"},
+			Undecided:   []string{"5.1.2", "5.1.3", "5.1.4", "5.1.5", "5.1.6"},
+			May:         []string{"N.2.own-program"},
 			Words:       []string{"refused"},
 			Break:       stopProcesses("registry"),
 			Mend:        startProcesses,
@@ -49,6 +49,13 @@ func registryFaults() []Fault {
 			Words:       []string{"without"},
 		},
 		{
+			Name:        registry.FaultRepositoryGone,
+			Description: "the registry does not know the repository any more when something is pushed",
+			Failed:      []string{"5.1.2", "5.1.4"},
+			May:         afterPush,
+			Words:       []string{"404", "NAME_UNKNOWN"},
+		},
+		{
 			Name:        registry.FaultPushRefused,
 			Description: "the registry refuses the upload of blobs with 403",
 			Failed:      []string{"5.1.4"},
@@ -66,7 +73,6 @@ func registryFaults() []Fault {
 			Name:        registry.FaultDeleteRefused,
 			Description: "the registry refuses to delete with 403",
 			Failed:      []string{"5.1.4"},
-			May:         afterPush,
 			Words:       []string{"403", "delet"},
 		},
 		{
@@ -85,7 +91,7 @@ func pullSecretFaults() []Fault {
 		return Fault{
 			Name: name, Description: description, Failed: []string{"5.1.6"},
 			// Pods of the run that pull with the same secret may not start.
-			May:   []string{"6.1.1", "6.1.4.1", "6.1.4.2", "6.2.1", "6.2.2", "6.2.3", "N.2.registry-from-pods", "N.2.own-program"},
+			May:   []string{"6.1.4.1", "6.1.4.2", "6.2.1", "6.2.2", "6.2.3", "N.2.registry-from-pods", "N.2.own-program"},
 			Words: words, Break: changePullSecret(change), Mend: restorePullSecret,
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"aiv.internal/conformance/cmd/lab/topology"
 )
 
-// onVolumes are the checks that need a volume of the block class.
-var onVolumes = []string{"6.1.1", "6.1.4.1", "6.2.1", "6.2.3"}
+// onVolume are the checks that need a bound claim of the block class.
+var onVolume = []string{"6.1.4.1", "6.2.1", "6.2.3"}
 
 // storageFaults are the defects of the storage classes, their drivers and their volumes.
 func storageFaults() []Fault {
@@ -24,7 +24,7 @@ func storageFaults() []Fault {
 			Description: "the answered StorageClass does not exist",
 			Failed:      []string{"6.1.1"},
 			Undecided:   []string{"6.1.2", "6.1.3", "6.1.5"},
-			May:         []string{"6.1.4.1", "6.2.1", "6.2.3"},
+			May:         onVolume,
 			Words:       []string{"no StorageClass of that name"},
 			Break: onCluster(func(ctx context.Context, c *seed.Cluster) error {
 				err := c.Client.StorageV1().StorageClasses().Delete(ctx, topology.BlockClass, metav1.DeleteOptions{})
@@ -35,6 +35,18 @@ func storageFaults() []Fault {
 			}),
 			Mend: mendOnCluster(func(ctx context.Context, c *seed.Cluster) error { return c.Apply(ctx, "", csi.Objects()) }),
 		},
+		answerFault(Fault{
+			Name:        "backend-wrong",
+			Description: "another storage backend is answered than the StorageClass has",
+			Failed:      []string{"6.1.2"},
+			Words:       []string{"nfs", topology.BlockProvisioner},
+		}, `  backend: ceph-rbd`, `  backend: nfs`),
+		answerFault(Fault{
+			Name:        "provisioner-wrong",
+			Description: "another provisioner is answered than the StorageClass has",
+			Failed:      []string{"6.1.5"},
+			Words:       []string{topology.BlockProvisioner, "nfs.csi.k8s.io"},
+		}, `  provisioner: `+topology.BlockProvisioner, `  provisioner: nfs.csi.k8s.io`),
 		{
 			Name:        "storageclass-two-defaults",
 			Description: "two StorageClasses carry the default annotation",
@@ -47,7 +59,7 @@ func storageFaults() []Fault {
 			Name:        "provisioner-dead",
 			Description: "the provisioner of the block class does not run: claims wait for ever",
 			Failed:      []string{"6.1.1"},
-			May:         onVolumes,
+			May:         onVolume,
 			Words:       []string{topology.BlockProvisioner},
 			Break:       stopProcesses(storage.Provisioner("rbd")),
 			Mend:        startProcesses,
@@ -63,14 +75,14 @@ func storageFaults() []Fault {
 			Name:        csi.FaultReadOnly,
 			Description: "volumes are mounted read-only",
 			Failed:      []string{"6.1.4.1", "6.1.4.2"},
-			May:         []string{"6.2.1", "6.2.2", "6.2.3"},
+			May:         []string{"6.2.3"},
 			Words:       []string{"read-only"},
 		},
 		{
 			Name:        "access-denied",
 			Description: "the drivers do not apply a pod's fsGroup: volumes belong to root and users cannot write",
 			Failed:      []string{"6.1.4.1", "6.1.4.2"},
-			May:         []string{"6.2.1", "6.2.2", "6.2.3"},
+			May:         []string{"6.2.3"},
 			Words:       []string{"permission"},
 			Break:       patchDrivers(`{"spec":{"fsGroupPolicy":"None"}}`),
 			Mend:        mendDrivers(`{"spec":{"fsGroupPolicy":"File"}}`),
@@ -91,7 +103,6 @@ func storageFaults() []Fault {
 			Name:        csi.FaultSmallerVolume,
 			Description: "the filesystem on a volume is smaller than what was asked for",
 			Failed:      []string{"6.2.1", "6.2.2"},
-			May:         []string{"6.2.3"},
 			Words:       []string{"smaller"},
 		},
 		{
