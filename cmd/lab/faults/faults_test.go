@@ -24,8 +24,8 @@ func TestTable(t *testing.T) {
 		if fault.Description == "" || len(fault.Failed)+len(fault.Undecided) == 0 || len(fault.Words) == 0 {
 			t.Errorf("%s does not say what it is, what must find it and in which words", fault.Name)
 		}
-		if fault.Mend != nil && fault.Break == nil {
-			t.Errorf("%s is mended but never broken", fault.Name)
+		if (fault.Break == nil) != (fault.Mend == nil) {
+			t.Errorf("%s can be planted or mended, not both", fault.Name)
 		}
 	}
 }

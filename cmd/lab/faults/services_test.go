@@ -2,41 +2,14 @@ package faults
 
 import (
 	"os"
-	"regexp"
-	"slices"
 	"testing"
 
 	"aiv.internal/conformance/cmd/lab/process"
 	"aiv.internal/conformance/cmd/lab/registry"
-	"aiv.internal/conformance/cmd/lab/state"
 )
 
-// TestServiceFaultsAreWhole holds the faults of registry and storage to what makes one of
-// use: somebody must find it, in words.
-func TestServiceFaultsAreWhole(t *testing.T) {
-	id := regexp.MustCompile(`^(\d+(\.\d+)+|N\.2\.[a-z-]+)$`)
-	var names []string
-	for _, f := range slices.Concat(registryFaults(), storageFaults()) {
-		if f.Name == "" || f.Description == "" || len(f.Words) == 0 || len(f.Failed)+len(f.Undecided) == 0 {
-			t.Errorf("incomplete: %+v", f)
-		}
-		if slices.Contains(names, f.Name) {
-			t.Errorf("two faults are called %s", f.Name)
-		}
-		names = append(names, f.Name)
-		if (f.Break == nil) != (f.Mend == nil) {
-			t.Errorf("%s can be planted or mended, not both", f.Name)
-		}
-		for _, item := range slices.Concat(f.Failed, f.Undecided, f.May) {
-			if !id.MatchString(item) {
-				t.Errorf("%s: %q is no item", f.Name, item)
-			}
-		}
-	}
-}
-
 func TestPasswordIsRestored(t *testing.T) {
-	lab := labForTest(t)
+	lab := newLab(t)
 	path := lab.Dir.RegistryPassword()
 	if err := os.WriteFile(path, []byte("right\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -64,7 +37,7 @@ func TestPasswordIsRestored(t *testing.T) {
 }
 
 func TestStoppedProcessComesBack(t *testing.T) {
-	lab := labForTest(t)
+	lab := newLab(t)
 	const name = "sleeper"
 	t.Cleanup(func() { lab.Supervisor.Stop(name, 0) })
 	if err := lab.Supervisor.Start(t.Context(), process.Spec{Name: name, Command: []string{"/bin/sleep", "60"}}); err != nil {
@@ -83,13 +56,4 @@ func TestStoppedProcessComesBack(t *testing.T) {
 	if _, running := lab.Supervisor.Find(name); !running {
 		t.Error("it does not run again")
 	}
-}
-
-func labForTest(t *testing.T) *Lab {
-	t.Helper()
-	lab := New(state.Dir(t.TempDir()))
-	if err := lab.Dir.Make(); err != nil {
-		t.Fatal(err)
-	}
-	return lab
 }
