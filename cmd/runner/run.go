@@ -125,8 +125,9 @@ func (o *runOptions) execute(ctx context.Context, p plan) error {
 	defer out.Flush()
 	terminal := report.NewTerminal(out, style(o.noColor), p.catalogue, len(p.wanted))
 	began := time.Now()
-	outcome := o.launch(ctx, p, terminal)
-	settled, computed := derive.Options{Catalogue: p.catalogue, Answers: p.file, Selected: p.config.Selected, Strict: o.strict, Now: began}.Complete(outcome.Results)
+	rules := derive.Options{Catalogue: p.catalogue, Answers: p.file, Selected: p.config.Selected, Strict: o.strict, Now: began}
+	outcome := o.launch(ctx, p, settling{terminal, rules})
+	settled, computed := rules.Complete(outcome.Results)
 	results := append(settled, computed...)
 	report.Redact(results, redactor)
 	terminal.Derived(computed)
@@ -153,12 +154,20 @@ func (o *runOptions) execute(ctx context.Context, p plan) error {
 
 // launch runs the checks, unless the suite itself is wrong. Signals are the launcher's own
 // business: they end checks, not the report.
-func (o *runOptions) launch(ctx context.Context, p plan, terminal *report.Terminal) launch.Outcome {
+func (o *runOptions) launch(ctx context.Context, p plan, observer launch.Observer) launch.Outcome {
 	if mistakes := check.Mistakes(p.catalogue, p.file); len(mistakes) > 0 {
 		return launch.NotStarted(p.wanted, fmt.Errorf("defects of this suite, nothing was run:\n  %s", strings.Join(mistakes, "\n  ")))
 	}
-	return launch.Run(context.WithoutCancel(ctx), p.config, p.wanted, terminal)
+	return launch.Run(context.WithoutCancel(ctx), p.config, p.wanted, observer)
 }
+
+// settling shows each result as it will count: a waived failure is not shown as a failure.
+type settling struct {
+	*report.Terminal
+	rules derive.Options
+}
+
+func (s settling) Ended(r verdict.Result) { s.Terminal.Ended(s.rules.Settle(r)) }
 
 // mistypedFocus looks at --focus and --skip where the answers file could not be loaded, so
 // that whoever mistyped one of them need not mend the other first. The customer's own checks

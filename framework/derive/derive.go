@@ -31,7 +31,7 @@ type Options struct {
 func (o Options) Complete(measured []verdict.Result) (settled, computed []verdict.Result) {
 	byID := map[string]verdict.Result{}
 	for _, r := range measured {
-		r = o.settle(r)
+		r = o.Settle(r)
 		settled = append(settled, r)
 		if earlier, twice := byID[r.ID]; !twice || r.Verdict.Severity() > earlier.Verdict.Severity() {
 			byID[r.ID] = r
@@ -43,7 +43,7 @@ func (o Options) Complete(measured []verdict.Result) (settled, computed []verdic
 		if subsection, known := o.Catalogue.SubsectionOf(item.ID); known && r.Contact == "" {
 			r.Contact = o.Answers.Contact(subsection.Key).String()
 		}
-		r = o.settle(r)
+		r = o.Settle(r)
 		byID[item.ID] = r
 		computed = append(computed, r)
 	}
@@ -60,8 +60,8 @@ func (o Options) Complete(measured []verdict.Result) (settled, computed []verdic
 	return settled, computed
 }
 
-// settle applies waivers and strictness to one result.
-func (o Options) settle(r verdict.Result) verdict.Result {
+// Settle applies waivers and strictness to one result.
+func (o Options) Settle(r verdict.Result) verdict.Result {
 	if r.Verdict == verdict.NotAnswered && o.Strict {
 		r.Verdict = verdict.Failed
 		r.Finding = finding.Failed("an answer", r.Reason, "--strict takes a missing answer for a failure", "fill in the answers file")
