@@ -141,7 +141,7 @@ test-race: $(GOTESTSUM)
 .PHONY: test-lab
 test-lab: build $(GOTESTSUM) $(GITLAB_CI_LOCAL) ## Test against the lab: drivers, healthy runs, faults, pipelines; takes it down (root)
 	@mkdir -p $(REPORTS)
-	trap '$(LAB) down >$(REPORTS)/lab-down.log 2>&1 || { cat $(REPORTS)/lab-down.log; exit 1; }' EXIT
+	trap 'cp -r .lab/log $(REPORTS)/lab-log 2>/dev/null || true; $(LAB) down >$(REPORTS)/lab-down.log 2>&1 || { cat $(REPORTS)/lab-down.log; exit 1; }' EXIT
 	$(LAB) up --install
 	# The tests would take the lab down between them.
 	export LAB_KEEP=1 GITLAB_CI_LOCAL=$(GITLAB_CI_LOCAL)
@@ -149,7 +149,6 @@ test-lab: build $(GOTESTSUM) $(GITLAB_CI_LOCAL) ## Test against the lab: drivers
 	(cd cmd/lab && $(call gotest,csi,-trimpath -tags lab -count=1 ./csi/...)) || failed=1
 	# One package after the other: they share one lab.
 	$(call gotest,lab,-trimpath -tags lab -count=1 -p 1 -timeout 60m ./test/...) || failed=1
-	[ $$failed = 0 ] || cp -r .lab/log $(REPORTS)/lab-log
 	exit $$failed
 
 # A package counts as one failed test where it failed without one, as it does when it does not compile.

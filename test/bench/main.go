@@ -42,7 +42,11 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := bench(ctx, *turns, *lab); err != nil {
+	err := bench(ctx, *turns, *lab)
+	if err == nil && over > 0 {
+		err = fmt.Errorf("%d limits were missed", over)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -167,10 +171,14 @@ func benchUnit(ctx context.Context, root string) error {
 	return nil
 }
 
+// over counts the limits that were missed.
+var over int
+
 func row(what, measured, limit string, met bool) {
 	word := "ok"
 	if !met {
 		word = "OVER THE LIMIT"
+		over++
 	}
 	fmt.Printf("%-40s %-28s limit %-10s %s\n", what, measured, limit, word)
 }

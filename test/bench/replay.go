@@ -77,12 +77,11 @@ func (b bare) chain(ctx context.Context, name string, pods []string) error {
 		return err
 	}
 	together, ctx2 := errgroup.WithContext(ctx)
-	var previous *corev1.Pod
-	for _, pod := range pods {
+	ended := make([]*corev1.Pod, len(pods))
+	for i, pod := range pods {
 		if !follows(b.objects.pods[pod]) {
-			together.Go(func() error {
-				ended, err := b.run(ctx2, pod, claim.Name, nil)
-				previous = ended
+			together.Go(func() (err error) {
+				ended[i], err = b.run(ctx2, pod, claim.Name, nil)
 				return err
 			})
 		}
@@ -92,7 +91,7 @@ func (b bare) chain(ctx context.Context, name string, pods []string) error {
 	}
 	for _, pod := range pods {
 		if follows(b.objects.pods[pod]) {
-			if _, err := b.run(ctx, pod, claim.Name, previous); err != nil {
+			if _, err := b.run(ctx, pod, claim.Name, ended[0]); err != nil {
 				return err
 			}
 		}

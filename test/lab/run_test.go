@@ -196,12 +196,18 @@ func TestASignalLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.finish(t, command.Wait())
-	if o.code != verdict.ExitUndecided && o.code != verdict.ExitNotMet {
+	if o.code != verdict.ExitUndecided {
 		t.Errorf("exit code %d, want %d", o.code, verdict.ExitUndecided)
 	}
 	if len(o.items) == 0 || !o.report.Run.Interrupted {
 		t.Errorf("an interrupted run owes a report that says so: %d items", len(o.items))
 	}
+	for _, item := range o.items {
+		if item.Verdict == verdict.Failed {
+			t.Errorf("an interruption is nobody's failure, but %s failed:\n%s", item.ID, item.Explanation())
+		}
+	}
+	everyItemHasACase(t, *o)
 	expectNothingLeft(t)
 }
 
