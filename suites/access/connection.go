@@ -8,7 +8,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -33,6 +35,9 @@ var _ = check.Subsection("1.1", func() {
 	check.Item("1.1.1", func(ctx context.Context, _ answers.Cluster) {
 		config := loadKubeconfig()
 		check.Evidence("server", config.Host)
+		if f := judgeScheme(config); f != nil {
+			check.NoError(f, "read the kubeconfig")
+		}
 		if config.TLSClientConfig.Insecure {
 			check.Fail("an API server whose certificate is verified", "the kubeconfig says insecure-skip-tls-verify",
 				"the cluster's CA was not at hand when the kubeconfig was made", "put the CA into certificate-authority-data and drop insecure-skip-tls-verify")
@@ -45,8 +50,8 @@ var _ = check.Subsection("1.1", func() {
 		user := whoAmI(ctx, client)
 		check.Evidence("user", user)
 		check.Step("ask /readyz")
-		if _, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx); err != nil && !apierrors.IsForbidden(err) {
-			check.Fail("/readyz answers ok", err.Error(), "a part of the control plane is not ready", "ask for /readyz?verbose: it names the part")
+		if f := judgeReady(askReady(ctx, client)); f != nil {
+			check.NoError(f, "ask /readyz")
 		}
 		warnOfClusterAdmin(ctx, client, user)
 	})
@@ -60,6 +65,40 @@ func loadKubeconfig() *rest.Config {
 	}
 	config.UserAgent = check.UserAgent()
 	return config
+}
+
+// judgeScheme refuses a server without TLS: nobody vouches for it then, and everybody on the
+// way can read the credentials.
+func judgeScheme(config *rest.Config) *finding.Finding {
+	server, _, err := rest.DefaultServerUrlFor(config)
+	if err != nil {
+		return finding.Failed("a kubeconfig that names an API server", check.Redact(err.Error()), "its server is no web address", "correct the cluster's server in the kubeconfig").Because(err)
+	}
+	if server.Scheme != "https" {
+		return finding.Failed("an API server that is asked over verified TLS", "the kubeconfig names "+server.Redacted(),
+			"a proxy or an insecure port stands there for the API server", "name the API server's https:// address in the kubeconfig, and its CA")
+	}
+	return nil
+}
+
+// askReady returns the API server's own error, with its words: DoRaw would leave them out.
+func askReady(ctx context.Context, client kubernetes.Interface) error {
+	return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+}
+
+// judgeReady returns nil if /readyz answered ok. Only a server that says itself that it is not
+// ready fails; one that did not answer, or does not let us ask, is not decided.
+func judgeReady(err error) *finding.Finding {
+	const expected = "/readyz answers ok"
+	var status apierrors.APIStatus
+	if errors.As(err, &status) && status.Status().Code >= http.StatusInternalServerError {
+		return finding.Failed(expected, err.Error(), "a part of the control plane is not ready", "ask for /readyz?verbose: it names the part").Because(err)
+	}
+	f := kubeerr.FromAPI(err, expected)
+	if f != nil && !f.Undecided {
+		return finding.NotDecided(f.Expected, f.Found, f.Why, f.Do).Because(err)
+	}
+	return f
 }
 
 func failKubeconfig(err error) {
