@@ -20,7 +20,7 @@ var _ = check.Subsection("15.1", func() {
 var _ = check.Subsection("15.2", func() {
 	check.AttestedAnd("15.2.2", func(_ context.Context, a answers.GoLive) {
 		if a.StagingTested.Report != "" {
-			judgeStaging(a.StagingTested.Report)
+			proveStaging(a.StagingTested.Report)
 		}
 	})
 

@@ -24,8 +24,8 @@ type values struct {
 	CA, Registry, Repository, RegistryUser        string
 	RegistryPassword                              string
 	BlockClass, SharedClass, BlockProvisioner     string
-	// On is the day of the attestations, Next one half a year later.
-	On, Next string
+	// On is the day of the attestations, Next one half a year later, Until one a year later.
+	On, Next, Until string
 }
 
 // Render returns the answers, with attestations of the day before now.
@@ -52,6 +52,7 @@ func Render(dir state.Dir, now time.Time) ([]byte, error) {
 		BlockProvisioner: topology.BlockProvisioner,
 		On:               now.AddDate(0, 0, -1).Format(time.DateOnly),
 		Next:             now.AddDate(0, 6, 0).Format(time.DateOnly),
+		Until:            now.AddDate(1, 0, 0).Format(time.DateOnly),
 	})
 	return content.Bytes(), err
 }
