@@ -31,7 +31,7 @@ GOTESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM_VERSION)/gotestsum
 GITLAB_CI_LOCAL := $(TOOLS)/gitlab-ci-local-$(GITLAB_CI_LOCAL_VERSION)/node_modules/.bin/gitlab-ci-local
 
 # Packages of the lab that link Kubernetes itself are left to the lab's own build.
-LAB_LIGHT = $$($(GO) list ./... | grep -v -e '/lab/kube$$' -e '/lab/coredns$$')
+LAB_LIGHT = $$($(GO) list ./... | grep -v -e '/lab/kube$$')
 
 # $(call gotest,NAME,ARGUMENTS): go test with its results in test-report/NAME.json and NAME.xml.
 gotest = $(GOTESTSUM) --format=pkgname --format-hide-empty-pkg --jsonfile=$(REPORTS)/$(1).json --junitfile=$(REPORTS)/$(1).xml -- $(2)
