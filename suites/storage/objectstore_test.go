@@ -257,3 +257,21 @@ func TestRefusalsAreWorded(t *testing.T) {
 		t.Error("what is no answer was changed")
 	}
 }
+
+// The answered proxy is asked, and not that of the environment.
+func TestAnsweredProxyIsUsed(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+	asked := ""
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.Method + " " + r.Host
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer proxy.Close()
+	b, err := openBucket(answers.S3{Endpoint: "https://s3.example.com", Bucket: "ours"}, accessKey, secretKey, "conformance/1", answers.Proxies{HTTPS: proxy.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.list(t.Context(), "", 1); err == nil || asked != "CONNECT s3.example.com:443" {
+		t.Errorf("the proxy was asked for %q: %v", asked, err)
+	}
+}
