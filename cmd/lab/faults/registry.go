@@ -27,7 +27,6 @@ func registryFaults() []Fault {
 			Description: "the registry does not run: connections are refused",
 			Failed:      []string{"5.1.1", "N.2.registry-asks", "N.2.registry-from-pods"},
 			Undecided:   []string{"5.1.2", "5.1.3", "5.1.4", "5.1.5", "5.1.6"},
-			May:         []string{"N.2.own-program"},
 			Words:       []string{"refused"},
 			Break:       stopProcesses("registry"),
 			Mend:        startProcesses,
