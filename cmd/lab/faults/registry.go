@@ -19,14 +19,20 @@ import (
 // afterPush are the checks that need the image which 5.1.4 pushes.
 var afterPush = []string{"5.1.5", "5.1.6"}
 
+// afterPull are the checks whose pods need the image of runner and probe: what keeps nodes
+// from pulling reaches them where a node does not hold it yet.
+var afterPull = without(podItems, "5.1.6", "6.1.1")
+
 // registryFaults are the defects of the registry and of the namespace's pull secret.
 func registryFaults() []Fault {
 	return append([]Fault{
 		{
 			Name:        "registry-down",
 			Description: "the registry does not run: connections are refused",
-			Failed:      []string{"5.1.1", "N.2.registry-asks", "N.2.registry-from-pods"},
+			Failed:      []string{"5.1.1", "N.2.registry-asks"},
 			Undecided:   []string{"5.1.2", "5.1.3", "5.1.4", "5.1.5", "5.1.6"},
+			May:         afterPull,
+			MayFail:     []string{"N.2.registry-from-pods"},
 			Words:       []string{"refused"},
 			Break:       stopProcesses("registry"),
 			Mend:        startProcesses,
@@ -78,7 +84,7 @@ func registryFaults() []Fault {
 			Name:        registry.FaultBlobCorrupted,
 			Description: "the registry answers with blobs in which one byte is wrong",
 			Failed:      []string{"5.1.5"},
-			May:         []string{"5.1.6"},
+			May:         append([]string{"5.1.6"}, afterPull...),
 			Words:       []string{"digest"},
 		},
 	}, pullSecretFaults()...)
@@ -89,8 +95,7 @@ func pullSecretFaults() []Fault {
 	fault := func(name, description string, change func(*corev1.Secret) (*corev1.Secret, error), words ...string) Fault {
 		return Fault{
 			Name: name, Description: description, Failed: []string{"5.1.6"},
-			// Pods of the run that pull with the same secret may not start.
-			May:   []string{"6.1.4.1", "6.1.4.2", "6.2.1", "6.2.2", "6.2.3", "N.2.registry-from-pods", "N.2.own-program"},
+			May:   afterPull,
 			Words: words, Break: changePullSecret(change), Mend: restorePullSecret,
 		}
 	}
