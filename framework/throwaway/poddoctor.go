@@ -48,7 +48,7 @@ func (d *podDoctor) examine(ctx context.Context, pod *corev1.Pod, now time.Time)
 	eventWorn, eventLeft := d.event.worn(d.told, now)
 	scaling := d.told != nil && d.told.cause == Unschedulable // an autoscaler is at work
 	switch {
-	case statusWorn && !scaling:
+	case statusWorn && !scaling && !d.overtaken(ctx, pod, s):
 		return s, 0
 	case eventWorn:
 		return d.told, 0
@@ -81,6 +81,29 @@ func (d *podDoctor) lookForSecrets(ctx context.Context, pod *corev1.Pod) bool {
 			return e.Reason == "FailedToRetrieveImagePullSecret"
 		})
 }
+
+// overtaken tells whether the scheduler has got on since it said that it cannot place the
+// pod. While it waits for a volume on the node that it chose, it leaves its last words in the
+// pod's status; and it may see a pod before the claim that was made for it.
+func (d *podDoctor) overtaken(ctx context.Context, pod *corev1.Pod, s *symptom) bool {
+	if s.cause != Unschedulable && s.cause != NoRoom {
+		return false
+	}
+	present, chosen := true, false
+	for _, name := range claimsOf(pod) {
+		claim, err := d.client.Kube.CoreV1().PersistentVolumeClaims(pod.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			present = false
+			continue
+		}
+		chosen = chosen || claim.Status.Phase != corev1.ClaimBound && claim.Annotations[selectedNode] != ""
+	}
+	return chosen || present && s.why == claimMissing
+}
+
+// selectedNode is the annotation by which the scheduler asks for a claim's volume on the node
+// that it chose for the pod (kubernetes, pkg/scheduler/framework/plugins/volumebinding).
+const selectedNode = "volume.kubernetes.io/selected-node"
 
 // remember puts the last telling pull error in the place of a mere "back-off".
 func (d *podDoctor) remember(s *symptom) *symptom {

@@ -103,6 +103,9 @@ func waitingSymptom(waiting *corev1.ContainerStateWaiting) *symptom {
 		why: "the container does not start", do: "see the pod's events"}
 }
 
+// claimMissing is why the scheduler passes a pod over whose claim it has not seen.
+const claimMissing = "the pod's claim is not there"
+
 // scheduleSymptom tells a full cluster, which decides nothing, from a rule that no node
 // meets, and both from a claim that is still being provisioned.
 func scheduleSymptom(condition corev1.PodCondition) *symptom {
@@ -119,7 +122,7 @@ func scheduleSymptom(condition corev1.PodCondition) *symptom {
 		s.cause, s.why, s.do = ProvisioningFailed, "the pod's claim is not bound", "see the claim's events and the provisioner"
 		s.grace = never // the claim's own events decide
 	case strings.Contains(message, "persistentvolumeclaim") && strings.Contains(message, "not found"):
-		s.why, s.do = "the pod's claim is not there", "see who deleted it"
+		s.why, s.do = claimMissing, "see who deleted it"
 	case strings.Contains(message, "node(s) exceed max volume count"):
 		s.cause, s.undecided = NoRoom, true
 		s.why, s.do = "every suitable node has its maximum of volumes attached (CSINode)", "run again when fewer volumes are in use"
