@@ -33,7 +33,7 @@ func newImagesCommand() *cobra.Command {
 
 // images returns all images that the answers name, each once.
 func images(file *answers.File) []string {
-	all := []string{file.Runner.Image, file.GPU.SmokeImage, file.Readiness.NotebookImage}
+	all := []string{file.Runner.Image, file.GPU.NotebookImage, file.Readiness.NotebookImage}
 	for _, custom := range file.Custom {
 		if custom.Image != nil {
 			all = append(all, custom.Image.Image)

@@ -43,7 +43,7 @@ type PodOptions struct {
 	UID *int64
 	// FSGroup makes the kubelet give volumes to this group, which is the container's then.
 	FSGroup *int64
-	// Affinity is merged with what AvoidNodes and Spread ask for, which win.
+	// Affinity is merged with what AvoidNodes, OnNode and Spread ask for, which win.
 	Affinity *corev1.Affinity
 	// NodeSelector and Tolerations are added to the run's.
 	NodeSelector map[string]string
@@ -52,9 +52,22 @@ type PodOptions struct {
 	AvoidNodes []string
 	// Spread puts the item's pods that have it on different nodes.
 	Spread bool
+	// OnNode is the name of the only node that the scheduler may choose. It may still refuse:
+	// the pod must fit there like any other.
+	OnNode string
+	// RuntimeClass is that of the pod, none if empty.
+	RuntimeClass string
+	// CopyProbe runs the probe inside Image, which need not hold it: an init container of the
+	// run's image copies it there. Command is CopiedProbe if empty.
+	CopyProbe bool
+	// DeviceClass makes the pod claim DeviceCount devices (1 if zero) of that class, by dynamic
+	// resource allocation (resource.k8s.io/v1).
+	DeviceClass string
+	DeviceCount int64
 	// Deadline ends the pod, the run's MaxAge if zero.
 	Deadline time.Duration
-	// Resources are 10m CPU and 32 MiB, at most 200m and 128 MiB, if empty.
+	// Resources of the container. What they leave open is 10m CPU and 32 MiB, at most 200m and
+	// 128 MiB.
 	Resources corev1.ResourceRequirements
 }
 
@@ -75,6 +88,9 @@ func (k *Kit) newPod(o PodOptions) *corev1.Pod {
 		if len(o.Command) == 0 {
 			o.Command = []string{"/probe"}
 		}
+	}
+	if o.CopyProbe && len(o.Command) == 0 {
+		o.Command = []string{CopiedProbe}
 	}
 	secrets := settings.PullSecrets
 	if o.PullSecrets != nil {
@@ -131,9 +147,7 @@ func (k *Kit) newPod(o PodOptions) *corev1.Pod {
 	if o.PullPolicy != "" {
 		container.ImagePullPolicy = o.PullPolicy
 	}
-	if len(container.Resources.Requests) == 0 && len(container.Resources.Limits) == 0 {
-		container.Resources = littleResources()
-	}
+	container.Resources = filled(o.Resources)
 	for _, selector := range []map[string]string{settings.NodeSelector, o.NodeSelector} {
 		for key, value := range selector {
 			pod.Spec.NodeSelector[key] = value
@@ -148,7 +162,37 @@ func (k *Kit) newPod(o PodOptions) *corev1.Pod {
 			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: mount.Claim, ReadOnly: mount.ReadOnly}}})
 		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: mount.Path, ReadOnly: mount.ReadOnly})
 	}
+	if o.RuntimeClass != "" {
+		pod.Spec.RuntimeClassName = ptr.To(o.RuntimeClass)
+	}
+	if o.CopyProbe {
+		copyProbe(pod, settings.Image)
+	}
+	if o.DeviceClass != "" {
+		claimDevices(pod)
+	}
 	return pod
+}
+
+// filled returns amounts with little of everything that they leave open. An amount of which
+// only the limit or only the request is given is left as it is.
+func filled(amounts corev1.ResourceRequirements) corev1.ResourceRequirements {
+	all := *amounts.DeepCopy()
+	if all.Requests == nil {
+		all.Requests = corev1.ResourceList{}
+	}
+	if all.Limits == nil {
+		all.Limits = corev1.ResourceList{}
+	}
+	little := littleResources()
+	for name := range little.Limits {
+		_, requested := amounts.Requests[name]
+		_, limited := amounts.Limits[name]
+		if !requested && !limited {
+			all.Requests[name], all.Limits[name] = little.Requests[name], little.Limits[name]
+		}
+	}
+	return all
 }
 
 // littleResources names all that quotas like to demand, and little of it.
@@ -174,14 +218,19 @@ func (k *Kit) affinity(o PodOptions) *corev1.Affinity {
 	if o.Affinity != nil {
 		affinity = o.Affinity.DeepCopy()
 	}
-	if len(o.AvoidNodes) > 0 {
-		var avoid []corev1.NodeSelectorRequirement
-		for _, node := range o.AvoidNodes {
-			avoid = append(avoid, corev1.NodeSelectorRequirement{
-				Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpNotIn, Values: []string{node}})
-		}
+	// The API allows one name for each of these.
+	var nodes []corev1.NodeSelectorRequirement
+	for _, node := range o.AvoidNodes {
+		nodes = append(nodes, corev1.NodeSelectorRequirement{
+			Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpNotIn, Values: []string{node}})
+	}
+	if o.OnNode != "" {
+		nodes = append(nodes, corev1.NodeSelectorRequirement{
+			Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{o.OnNode}})
+	}
+	if len(nodes) > 0 {
 		affinity.NodeAffinity = &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
-			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: avoid}}}}
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: nodes}}}}
 	}
 	if o.Spread {
 		apart := k.Labels()
