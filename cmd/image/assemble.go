@@ -32,8 +32,13 @@ func labels(version string) map[string]string {
 	}
 }
 
-// assemble makes the image: a layer with a writable /tmp, and one for each program.
+// assemble makes the image: a layer with a writable /tmp, one with the C library, and one for
+// each program.
 func assemble(programs []program, o options) (v1.Image, error) {
+	library, err := glibc(o.glibc, o.architecture)
+	if err != nil {
+		return nil, err
+	}
 	image := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	image = mutate.ConfigMediaType(image, types.OCIConfigJSON)
 	additions := []mutate.Addendum{}
@@ -49,6 +54,9 @@ func assemble(programs []program, o options) (v1.Image, error) {
 	if err := add("folders", folders()); err != nil {
 		return nil, err
 	}
+	if err := add("glibc", library); err != nil {
+		return nil, err
+	}
 	for _, p := range programs {
 		content, err := os.ReadFile(p.file)
 		if err != nil {
@@ -58,7 +66,7 @@ func assemble(programs []program, o options) (v1.Image, error) {
 			return nil, err
 		}
 	}
-	image, err := mutate.Append(image, additions...)
+	image, err = mutate.Append(image, additions...)
 	if err != nil {
 		return nil, err
 	}
@@ -78,11 +86,23 @@ func config(image v1.Image, o options) *v1.ConfigFile {
 		User:       user,
 		Entrypoint: []string{"/runner"},
 		WorkingDir: "/tmp",
-		// "/" makes `runner` and `probe` work in a CI job's script.
-		Env:    []string{"PATH=/:/bin:/usr/bin", "HOME=/tmp"},
-		Labels: labels(o.version),
+		Env:        environmentOf(),
+		Labels:     labels(o.version),
 	}
 	return present
+}
+
+// environmentOf is the environment of the image's programs. NVIDIA_VISIBLE_DEVICES is not in it:
+// which devices a pod sees is for the device plugin to say.
+func environmentOf() []string {
+	return []string{
+		// "/" makes `runner` and `probe` work in a CI job's script.
+		"PATH=/:/bin:/usr/bin",
+		"HOME=/tmp",
+		// What NVIDIA's runtimes bring into the container: CUDA, and NVML.
+		"NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+		"LD_LIBRARY_PATH=" + strings.Join(driverFolders, ":"),
+	}
 }
 
 // file is an entry of a layer; a name that ends in a slash is a folder.

@@ -1,6 +1,7 @@
 // Image builds the one OCI image of this project, with the runner as /runner and the probe as
-// /probe, without Docker and without a base image, and pushes it where it is told to. The same
-// sources make the same digest, whenever and wherever it is built.
+// /probe, without Docker and without a base image, and pushes it where it is told to. The C
+// library that NVIDIA's driver needs comes from this machine's Debian packages. The same sources
+// and the same packages make the same digest, whenever and wherever it is built.
 //
 // Credentials for --push are CI_REGISTRY_USER and CI_REGISTRY_PASSWORD where CI_REGISTRY is the
 // registry's host or unset, and else those of the Docker configuration (DOCKER_CONFIG).
@@ -23,7 +24,7 @@ type options struct {
 	output, push, ca      string
 	version, architecture string
 	runner, probe, shell  string
-	source                string
+	source, glibc         string
 }
 
 func main() {
@@ -48,6 +49,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&o.version, "version", "", "version that `runner version` says (default: git describe)")
 	flags.StringVar(&o.architecture, "arch", "amd64", "architecture of the nodes")
 	flags.StringVar(&o.source, "source", ".", "the repository")
+	flags.StringVar(&o.glibc, "glibc", "/", "root `FOLDER` of the Debian system, or of Debian's unpacked packages, that the C library is taken from")
 	flags.StringVar(&o.runner, "runner", "", "take this runner instead of building one")
 	flags.StringVar(&o.probe, "probe", "", "take this probe instead of building one")
 	flags.StringVar(&o.shell, "shell", "", "take this shell instead of building one")

@@ -22,7 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// programs returns arguments that name three small files as the programs.
+// programs returns arguments that name small files as the programs and the C library.
 func programs(t *testing.T) []string {
 	t.Helper()
 	args := []string{"--version=1.2.3"}
@@ -33,7 +33,7 @@ func programs(t *testing.T) []string {
 		}
 		args = append(args, "--"+name+"="+path)
 	}
-	return args
+	return append(args, "--glibc="+debianSystem(t))
 }
 
 func made(t *testing.T, args ...string) string {
@@ -118,6 +118,9 @@ func TestWhatIsInside(t *testing.T) {
 	if c := config.Config; c.User != "65532:65532" || c.Entrypoint[0] != "/runner" || c.Labels["org.opencontainers.image.version"] != "1.2.3" || config.OS != "linux" {
 		t.Errorf("config: %+v", config)
 	}
+	if variables := strings.Join(config.Config.Env, "\n"); !strings.Contains(variables, "NVIDIA_DRIVER_CAPABILITIES=compute,utility") || strings.Contains(variables, "NVIDIA_VISIBLE_DEVICES") {
+		t.Errorf("environment: %s", variables)
+	}
 	files := mutate.Extract(image)
 	defer files.Close()
 	modes, contents := map[string]int64{}, map[string]string{}
@@ -136,7 +139,7 @@ func TestWhatIsInside(t *testing.T) {
 			t.Errorf("%s is of %v", header.Name, header.ModTime)
 		}
 	}
-	if modes["tmp"] != 0o1777 || modes["runner"] != 0o755 || contents["probe"] != "program probe" || contents["bin/sh"] != "program shell" {
+	if modes["tmp"] != 0o1777 || modes["runner"] != 0o755 || contents["probe"] != "program probe" || contents["bin/sh"] != "program shell" || contents["usr/lib/x86_64-linux-gnu/libc.so.6"] != "libc.so.6" {
 		t.Errorf("modes %v, contents %v", modes, contents)
 	}
 }
