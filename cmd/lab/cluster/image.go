@@ -18,14 +18,14 @@ func (l Lab) makeImage(ctx context.Context) <-chan error {
 	return made
 }
 
-// pushImage pushes the image when both it and the registry are there. Nodes that have pulled
-// an older one under the same tag forget it.
+// pushImage pushes the image, and the notebook's that is made of it, when both it and the
+// registry are there. Nodes that have pulled an older one under the same tag forget it.
 func (l Lab) pushImage(ctx context.Context, made <-chan error) error {
 	// With a fault the registry may be broken on purpose.
 	if len(faults.Active(l.Dir)) > 0 {
 		return nil
 	}
-	return l.Say.Step("image "+topology.ConformanceImage, func() error {
+	return l.Say.Step("images "+topology.ConformanceImage+" and "+images.Notebook, func() error {
 		select {
 		case err := <-made:
 			if err != nil {
@@ -34,13 +34,15 @@ func (l Lab) pushImage(ctx context.Context, made <-chan error) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		changed, err := images.PushConformance(ctx, l.Dir)
-		if err != nil || !changed {
+		changed, err := images.Push(ctx, l.Dir)
+		if err != nil {
 			return err
 		}
 		var failed []error
-		for _, worker := range topology.Nodes() {
-			failed = append(failed, node.Forget(ctx, l.supervisor(), worker, topology.ConformanceImage))
+		for _, image := range changed {
+			for _, worker := range topology.Nodes() {
+				failed = append(failed, node.Forget(ctx, l.supervisor(), worker, image))
+			}
 		}
 		return errors.Join(failed...)
 	})

@@ -44,18 +44,36 @@ func MakeConformance(ctx context.Context, dir state.Dir) error {
 	return nil
 }
 
-// PushConformance pushes the image of runner and probe to the lab's registry. It says whether
-// the registry had another one under that tag.
-func PushConformance(ctx context.Context, dir state.Dir) (changed bool, err error) {
-	image, err := conformance(dir)
+// Push pushes the image of runner and probe, and the notebook's, to the lab's registry. It
+// returns the tags under which the registry had another one.
+func Push(ctx context.Context, dir state.Dir) (changed []string, err error) {
+	conformance, err := conformance(dir)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	tag, err := name.NewTag(topology.ConformanceImage)
+	notebook, err := notebook(conformance)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	options, err := access(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	for tag, image := range map[string]v1.Image{topology.ConformanceImage: conformance, Notebook: notebook} {
+		replaced, err := push(tag, image, options)
+		if err != nil {
+			return nil, fmt.Errorf("push %s: %w", tag, err)
+		}
+		if replaced {
+			changed = append(changed, tag)
+		}
+	}
+	return changed, nil
+}
+
+// push pushes an image unless the registry has it, and says whether it had another one.
+func push(reference string, image v1.Image, options []remote.Option) (replaced bool, err error) {
+	tag, err := name.NewTag(reference)
 	if err != nil {
 		return false, err
 	}
@@ -67,9 +85,9 @@ func PushConformance(ctx context.Context, dir state.Dir) (changed bool, err erro
 		if there.Digest == digest {
 			return false, nil
 		}
-		changed = true
+		replaced = true
 	}
-	return changed, remote.Write(tag, image, options...)
+	return replaced, remote.Write(tag, image, options...)
 }
 
 // conformance reads the one image of the layout.
