@@ -21,9 +21,12 @@ func claimDevices(pod *corev1.Pod) {
 	container.Resources.Claims = []corev1.ResourceClaim{{Name: deviceRequest}}
 }
 
-// deviceTemplate creates the template that claimDevices refers to and registers its deletion.
-// The claims made of it carry the kit's labels and go with their pods.
+// deviceTemplate creates the template that claimDevices refers to, if any, and registers its
+// deletion. The claims made of it carry the kit's labels and go with their pods.
 func (k *Kit) deviceTemplate(ctx context.Context, pod *corev1.Pod, o PodOptions) error {
+	if o.DeviceClass == "" {
+		return nil
+	}
 	template := &resourcev1.ResourceClaimTemplate{
 		ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace, Labels: pod.Labels, OwnerReferences: k.run.owner()},
 		Spec: resourcev1.ResourceClaimTemplateSpec{

@@ -79,6 +79,9 @@ func podEventSymptom(events []corev1.Event) *symptom {
 			return &symptom{cause: Unschedulable, text: e.Message, grace: never,
 				why: "the cluster autoscaler is adding a node", do: "wait for the node, and raise the time-out"}
 		}
+		if s := deviceEvent(e.Reason, e.Message); s != nil {
+			return s
+		}
 		if s := podEvent(e.Reason, e.Message); s != nil {
 			return s
 		}

@@ -28,6 +28,8 @@ var kinds = []schema.GroupVersionResource{
 	{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"},
 	{Group: "batch", Version: "v1", Resource: "jobs"},
 	{Version: "v1", Resource: "pods"},
+	{Group: "resource.k8s.io", Version: "v1", Resource: "resourceclaims"},
+	{Group: "resource.k8s.io", Version: "v1", Resource: "resourceclaimtemplates"},
 	{Version: "v1", Resource: "services"},
 	{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshots"},
 	{Version: "v1", Resource: "persistentvolumeclaims"},

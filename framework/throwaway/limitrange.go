@@ -20,6 +20,9 @@ func (k *Kit) fitLimitRanges(ctx context.Context, pod *corev1.Pod) bool {
 	for _, one := range ranges.Items {
 		for _, limit := range one.Spec.Limits {
 			if limit.Type == corev1.LimitTypeContainer || limit.Type == corev1.LimitTypePod {
+				for i := range pod.Spec.InitContainers {
+					changed = fitLimit(&pod.Spec.InitContainers[i].Resources, limit) || changed
+				}
 				changed = fitLimit(&pod.Spec.Containers[0].Resources, limit) || changed
 			}
 		}

@@ -36,28 +36,52 @@ type Report struct {
 // right, quota, admission) is a finding.
 func (k *Kit) Pod(ctx context.Context, options PodOptions) (*Pod, error) {
 	pod := k.newPod(options)
-	if err := k.run.mayCreate("pod " + pod.Name); err != nil {
-		return nil, err
-	}
-	if pod.Spec.Containers[0].Image == "" {
-		return nil, finding.NotDecided("an image that holds the probe", "none is answered", "",
-			"set runner.image in the answers file, or give --image")
-	}
-	if err := fitsRestricted(pod); err != nil {
+	if err := k.mayRun(pod, "pod "+pod.Name); err != nil {
 		return nil, err
 	}
 	ctx, cancel := limited(ctx)
 	defer cancel()
-	pods := k.client.Kube.CoreV1().Pods(k.Namespace())
-	k.deleteAfter("pod", pod.Name, pods.Delete)
-	created, err := pods.Create(ctx, pod, metav1.CreateOptions{})
-	if kubeerr.ReasonOf(err) == kubeerr.LimitRange && k.fitLimitRanges(ctx, pod) {
-		created, err = pods.Create(ctx, pod, metav1.CreateOptions{})
+	if err := k.deviceTemplate(ctx, pod, options); err != nil {
+		return nil, err
 	}
+	k.deleteAfter("pod", pod.Name, k.client.Kube.CoreV1().Pods(k.Namespace()).Delete)
+	created, err := k.createPod(ctx, pod, "create the throwaway pod "+pod.Name)
 	if err != nil {
-		return nil, kubeerr.FromAPI(err, "create the throwaway pod "+pod.Name)
+		return nil, err
 	}
 	return &Pod{kit: k, last: created}, nil
+}
+
+// mayRun says what speaks against a pod before the API server is asked.
+func (k *Kit) mayRun(pod *corev1.Pod, what string) error {
+	if err := k.run.mayCreate(what); err != nil {
+		return err
+	}
+	for _, container := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
+		if container.Image == "" {
+			return finding.NotDecided("an image that holds the probe", "none is answered", "",
+				"set runner.image in the answers file, or give --image")
+		}
+	}
+	return fitsRestricted(pod)
+}
+
+// createPod creates a pod, or asks whether it could with dryRun, within the namespace's
+// LimitRanges: pod is changed to fit them.
+func (k *Kit) createPod(ctx context.Context, pod *corev1.Pod, doing string, dryRun ...string) (*corev1.Pod, error) {
+	pods := k.client.Kube.CoreV1().Pods(k.Namespace())
+	options := metav1.CreateOptions{DryRun: dryRun}
+	created, err := pods.Create(ctx, pod, options)
+	if kubeerr.ReasonOf(err) == kubeerr.LimitRange && k.fitLimitRanges(ctx, pod) {
+		created, err = pods.Create(ctx, pod, options)
+	}
+	if s := runtimeClassMissing(pod, err); s != nil {
+		return nil, s.finding(doing)
+	}
+	if err != nil {
+		return nil, kubeerr.FromAPI(err, doing)
+	}
+	return created, nil
 }
 
 // Name returns the pod's name.
@@ -72,31 +96,38 @@ func (p *Pod) IP() string { return p.last.Status.PodIP }
 // Running waits until the container has started. A container that has ended with 0 by then
 // has run; one that ended otherwise is a finding.
 func (p *Pod) Running(ctx context.Context) error {
-	expected := fmt.Sprintf("pod %s runs", p.Name())
-	return p.wait(ctx, expected, func(pod *corev1.Pod) (bool, error) {
-		if ended := terminated(pod); ended != nil && ended.ExitCode != 0 {
-			s := &symptom{cause: EndedEarly, text: fmt.Sprintf("exit code %d: %s", ended.ExitCode, ended.Message),
-				why: "its program ended at once", do: "see the message"}
-			return false, s.finding(expected)
-		}
-		return running(pod) || pod.Status.Phase == corev1.PodSucceeded, nil
-	})
+	return p.wait(ctx, fmt.Sprintf("pod %s runs", p.Name()), hasStarted)
 }
+
+// goal says whether a pod has become what is waited for, and returns a symptom if it never will.
+type goal func(*corev1.Pod) (bool, *symptom)
+
+func hasStarted(pod *corev1.Pod) (bool, *symptom) {
+	if ended := terminated(pod); ended != nil && ended.ExitCode != 0 {
+		return false, &symptom{cause: EndedEarly, text: fmt.Sprintf("exit code %d: %s", ended.ExitCode, ended.Message),
+			why: "its program ended at once", do: "see the message"}
+	}
+	return running(pod) || pod.Status.Phase == corev1.PodSucceeded, nil
+}
+
+func hasEnded(pod *corev1.Pod) (bool, *symptom) { return terminated(pod) != nil, nil }
 
 // Finished waits until the container has ended, whatever its exit code.
 func (p *Pod) Finished(ctx context.Context) (Report, error) {
-	err := p.wait(ctx, fmt.Sprintf("pod %s runs to its end", p.Name()), func(pod *corev1.Pod) (bool, error) {
-		return terminated(pod) != nil, nil
-	})
-	if err != nil {
+	if err := p.wait(ctx, fmt.Sprintf("pod %s runs to its end", p.Name()), hasEnded); err != nil {
 		return Report{}, err
 	}
+	return p.report(), nil
+}
+
+// report returns how the pod ended, which it has.
+func (p *Pod) report() Report {
 	ended := terminated(p.last)
 	return Report{
 		ExitCode: int(ended.ExitCode), Message: []byte(ended.Message), Node: p.Node(),
 		Started: ended.StartedAt.Time, Finished: ended.FinishedAt.Time,
 		ImageID: p.last.Status.ContainerStatuses[0].ImageID,
-	}, nil
+	}
 }
 
 // Delete asks for the pod's deletion and does not wait for it.
@@ -123,28 +154,17 @@ func (p *Pod) target() target[*corev1.Pod] {
 }
 
 // wait follows the pod until reached says so, a symptom has worn out its grace, or ctx ends.
-func (p *Pod) wait(ctx context.Context, expected string, reached func(*corev1.Pod) (bool, error)) error {
+func (p *Pod) wait(ctx context.Context, expected string, reached goal) error {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	doctor := newPodDoctor(p.kit.client, time.Now())
 	var err error
 	p.last, err = follow(ctx, p.target(), p.last, func(ctx context.Context, pod *corev1.Pod, gone bool) (bool, time.Duration, error) {
-		if gone {
-			s := &symptom{cause: DeletedMeanwhile, text: describePod(pod), undecided: true,
-				why: "someone deleted the pod while the check waited for it", do: "run again; see the audit log for who did"}
-			return false, 0, s.finding(expected)
-		}
-		if s := endSymptom(pod); s != nil {
-			return false, 0, s.finding(expected)
-		}
-		if done, err := reached(pod); done || err != nil {
-			return done, 0, err
-		}
-		s, again := doctor.examine(ctx, pod, time.Now())
+		done, again, s := doctor.visit(ctx, pod, gone, reached)
 		if s != nil {
 			return false, 0, s.finding(expected)
 		}
-		return false, again, nil
+		return done, again, nil
 	})
 	return p.ended(ctx, err, expected)
 }

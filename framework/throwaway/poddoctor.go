@@ -28,6 +28,23 @@ func newPodDoctor(client Client, now time.Time) *podDoctor {
 	return &podDoctor{client: client, began: now, look: now.Add(nextLook(0))}
 }
 
+// visit looks at one state of the pod (gone: the last one). It says whether the pod has
+// reached its goal, or after what time to look again, or returns the symptom that ends the wait.
+func (d *podDoctor) visit(ctx context.Context, pod *corev1.Pod, gone bool, reached goal) (done bool, again time.Duration, s *symptom) {
+	if gone || killed(pod) {
+		return false, 0, &symptom{cause: DeletedMeanwhile, text: describePod(pod), undecided: true,
+			why: "someone deleted the pod while the check waited for it", do: "run again; see the audit log for who did"}
+	}
+	if s := endSymptom(pod); s != nil {
+		return false, 0, s
+	}
+	if done, s := reached(pod); done || s != nil {
+		return done, 0, s
+	}
+	s, again = d.examine(ctx, pod, time.Now())
+	return false, again, s
+}
+
 // examine returns the symptom that ends the wait, or after what time to look again.
 func (d *podDoctor) examine(ctx context.Context, pod *corev1.Pod, now time.Time) (*symptom, time.Duration) {
 	if running(pod) || terminated(pod) != nil {

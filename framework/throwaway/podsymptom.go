@@ -2,6 +2,7 @@ package throwaway
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,12 +25,19 @@ func podSymptom(pod *corev1.Pod) *symptom {
 			return scheduleSymptom(condition)
 		}
 	}
-	for _, container := range pod.Status.ContainerStatuses {
+	for _, container := range containersOf(pod) {
 		if container.State.Waiting != nil {
-			return waitingSymptom(container.State.Waiting)
+			if s := waitingSymptom(container.State.Waiting); s != nil {
+				return s
+			}
 		}
 	}
 	return nil
+}
+
+// containersOf returns the states of all containers, in the order in which they start.
+func containersOf(pod *corev1.Pod) []corev1.ContainerStatus {
+	return slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
 }
 
 // endSymptom recognises pods that ended for a reason that is not their program's.
@@ -45,6 +53,9 @@ func endSymptom(pod *corev1.Pod) *symptom {
 				why: "the pod did not end in its time", do: "see what it was last busy with"}
 		case status.Reason != "" && len(status.ContainerStatuses) == 0:
 			// UnexpectedAdmissionError, NodeAffinity, OutOfcpu, SysctlForbidden, ...
+			if s := deviceRefused(status.Message); s != nil {
+				return s
+			}
 			return &symptom{cause: RefusedByNode, text: status.Reason + ": " + status.Message, undecided: true,
 				why: "the kubelet refused the pod that the scheduler sent", do: "run again; see the node's kubelet"}
 		}
@@ -55,15 +66,34 @@ func endSymptom(pod *corev1.Pod) *symptom {
 				why: "the pod was evicted or preempted", do: "run again when the cluster is quieter"}
 		}
 	}
-	if ended := terminated(pod); ended != nil {
-		switch {
-		case ended.Reason == "OOMKilled":
-			return &symptom{cause: OutOfMemory, text: fmt.Sprintf("exit code %d", ended.ExitCode),
-				why: "the container needed more memory than its limit", do: "raise the limit"}
-		case ended.Reason == "StartError" || ended.Reason == "ContainerCannotRun":
-			return &symptom{cause: ContainerStart, text: ended.Message,
-				why: "the image has no such program, or it cannot run as this user", do: "correct the image or the command"}
+	for _, container := range pod.Status.InitContainerStatuses {
+		// The pod's own container will not start: it stays "PodInitializing" for ever.
+		if ended := container.State.Terminated; ended != nil && ended.ExitCode != 0 {
+			if s := stopSymptom(ended); s != nil {
+				return s
+			}
+			return &symptom{cause: EndedEarly, text: fmt.Sprintf("init container %s: exit code %d: %s", container.Name, ended.ExitCode, ended.Message),
+				why: "what must be there before the pod's own program could not be prepared", do: "see the message"}
 		}
+	}
+	if ended := terminated(pod); ended != nil {
+		return stopSymptom(ended)
+	}
+	return nil
+}
+
+// stopSymptom recognises a container that was stopped, or not even started, by its node.
+func stopSymptom(ended *corev1.ContainerStateTerminated) *symptom {
+	switch ended.Reason {
+	case "OOMKilled":
+		return &symptom{cause: OutOfMemory, text: fmt.Sprintf("exit code %d", ended.ExitCode),
+			why: "the container needed more memory than its limit", do: "raise the limit"}
+	case "StartError", "ContainerCannotRun":
+		if s := deviceNotGiven(ended.Message); s != nil {
+			return s
+		}
+		return &symptom{cause: ContainerStart, text: ended.Message,
+			why: "the image has no such program, or it cannot run as this user", do: "correct the image or the command"}
 	}
 	return nil
 }
@@ -93,9 +123,17 @@ func waitingSymptom(waiting *corev1.ContainerStateWaiting) *symptom {
 		return &symptom{cause: ImageRefused, text: waiting.Message, why: "the node's policy accepts signed images only",
 			do: "sign the image"}
 	case "CreateContainerConfigError", "CreateContainerError":
+		if s := deviceNotGiven(waiting.Message); s != nil {
+			s.grace = 3 * time.Second
+			return s
+		}
 		return &symptom{cause: ContainerConfig, text: waiting.Reason + ": " + waiting.Message, grace: 3 * time.Second,
 			why: "a secret or config map that the pod names is missing, or the image's user is not allowed", do: "correct what the message names"}
 	case "RunContainerError", "CrashLoopBackOff", "PostStartHookError":
+		if s := deviceNotGiven(waiting.Message); s != nil {
+			s.grace = 3 * time.Second
+			return s
+		}
 		return &symptom{cause: ContainerStart, text: waiting.Reason + ": " + waiting.Message, grace: 3 * time.Second,
 			why: "the container's program cannot be started", do: "correct the image or the command"}
 	}
@@ -126,6 +164,7 @@ func scheduleSymptom(condition corev1.PodCondition) *symptom {
 	case strings.Contains(message, "node(s) exceed max volume count"):
 		s.cause, s.undecided = NoRoom, true
 		s.why, s.do = "every suitable node has its maximum of volumes attached (CSINode)", "run again when fewer volumes are in use"
+	case claimedDevices(message, s):
 	case strings.Contains(message, "Insufficient ") || strings.Contains(message, "Too many pods"):
 		s.cause, s.undecided = NoRoom, true
 		s.why, s.do = "the nodes that are suitable are full at the moment", "run again when they are not, or add nodes"
@@ -143,6 +182,13 @@ func terminated(pod *corev1.Pod) *corev1.ContainerStateTerminated {
 		}
 	}
 	return nil
+}
+
+// killed says whether the pod's container was stopped because the pod is being deleted, before
+// it had anything to report.
+func killed(pod *corev1.Pod) bool {
+	ended := terminated(pod)
+	return pod.DeletionTimestamp != nil && ended != nil && ended.ExitCode != 0 && ended.Message == ""
 }
 
 // running says whether the pod's container has started and not ended.
@@ -167,14 +213,18 @@ func describePod(pod *corev1.Pod) string {
 	if s := podSymptom(pod); s != nil {
 		return text + ", " + s.Error()
 	}
-	for _, container := range pod.Status.ContainerStatuses {
+	for i, container := range containersOf(pod) {
+		what := "container"
+		if i < len(pod.Status.InitContainerStatuses) {
+			what = "init container " + container.Name
+		}
 		switch state := container.State; {
 		case state.Waiting != nil:
-			text += ", container waiting: " + state.Waiting.Reason
+			text += ", " + what + " waiting: " + state.Waiting.Reason
 		case state.Running != nil:
-			text += ", container running since " + state.Running.StartedAt.UTC().Format(time.RFC3339)
+			text += ", " + what + " running since " + state.Running.StartedAt.UTC().Format(time.RFC3339)
 		case state.Terminated != nil:
-			text += fmt.Sprintf(", container ended with exit code %d", state.Terminated.ExitCode)
+			text += fmt.Sprintf(", %s ended with exit code %d", what, state.Terminated.ExitCode)
 		}
 	}
 	return text

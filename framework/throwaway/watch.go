@@ -27,12 +27,14 @@ type object interface {
 	metav1.Object
 }
 
-// target is one object in the API, for following it.
+// target is one object in the API, for following it: that of a name, or the one with labels
+// whose name is not known yet.
 type target[T object] struct {
-	kind  string // as RBAC calls it: the resource
-	name  string
-	get   func(context.Context, string, metav1.GetOptions) (T, error)
-	watch openWatch
+	kind   string // as RBAC calls it: the resource
+	name   string
+	labels string
+	get    func(context.Context, string, metav1.GetOptions) (T, error)
+	watch  openWatch
 }
 
 // step looks at a state of the followed object (gone: the last one before its deletion). It
@@ -50,7 +52,7 @@ func follow[T object](ctx context.Context, t target[T], now T, look step[T]) (T,
 	var events <-chan watch.Event // nil until watched: blocks forever
 	var link lastError
 	restart := func() (err error) {
-		watcher, err = retryWatch(ctx, now.GetResourceVersion(), "", t.name, link.record(t.watch))
+		watcher, err = retryWatch(ctx, now.GetResourceVersion(), t.labels, t.name, link.record(t.watch))
 		if err == nil {
 			events = watcher.ResultChan()
 		}
@@ -87,7 +89,7 @@ func follow[T object](ctx context.Context, t target[T], now T, look step[T]) (T,
 			if open && event.Type == watch.Error {
 				switch err := statusError(event.Object); kubeerr.ReasonOf(err) {
 				case kubeerr.MissingRight:
-					return now, kubeerr.LackingRight(err, "watch", t.kind, "follow "+t.kind+" "+t.name)
+					return now, kubeerr.LackingRight(err, "watch", t.kind, "follow "+t.kind+" "+t.name+t.labels)
 				case kubeerr.NotAuthenticated:
 					return now, err
 				}
