@@ -42,6 +42,10 @@ type DiscoveredGPU struct {
 	PerNode             *int
 	NodeSelector        map[string]string
 	Taints              []string
+	// RuntimeClass is there under the name that NVIDIA's GPU operator gives it, or empty.
+	RuntimeClass string
+	// DeviceClasses are the names of those that seem to stand for GPUs.
+	DeviceClasses []string
 }
 
 // DiscoveredStorageClass is a StorageClass.
@@ -74,6 +78,7 @@ func (d Discovered) file() (*File, map[string]string) {
 	if d.GPU.ResourceName != "" {
 		f.GPU.DevicePlugin = new(true)
 	}
+	d.devices(f, notes)
 	f.Security.PodSecurity = PodSecurity(d.PodSecurity)
 	if d.Zones > 1 {
 		f.Availability.Zones = new(d.Zones)
@@ -93,6 +98,21 @@ func (d Discovered) file() (*File, map[string]string) {
 		f.Prometheus.Namespace, f.Prometheus.ReleaseName = d.Prometheus.Namespace, d.Prometheus.ReleaseName
 	}
 	return f, notes
+}
+
+// devices tells of other ways to GPUs. Which one users take only the customer knows: a check by
+// another way could pass where their notebooks fail.
+func (d Discovered) devices(f *File, notes map[string]string) {
+	if d.GPU.RuntimeClass != "" {
+		notes["gpu.runtimeClass"] = "In the cluster: " + d.GPU.RuntimeClass + "."
+	}
+	if len(d.GPU.DeviceClasses) == 0 {
+		return
+	}
+	notes["gpu.deviceClass"] = "In the cluster: " + strings.Join(d.GPU.DeviceClasses, ", ") + "."
+	if d.GPU.ResourceName == "" && len(d.GPU.DeviceClasses) == 1 {
+		f.GPU.DeviceClass = d.GPU.DeviceClasses[0]
+	}
 }
 
 // controllers are the names under which ingress controllers register.

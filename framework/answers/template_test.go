@@ -12,7 +12,8 @@ func found() Discovered {
 	return Discovered{
 		Version: "1.36", CPUNodes: new(2), GPUNodes: new(0), Namespace: "jupyterhub-prod", Zones: 2,
 		GPU: DiscoveredGPU{ResourceName: "nvidia.com/gpu", Model: "NVIDIA-A100", PerNode: new(4),
-			NodeSelector: map[string]string{"nvidia.com/gpu.present": "true"}, Taints: []string{"nvidia.com/gpu:NoSchedule"}},
+			NodeSelector: map[string]string{"nvidia.com/gpu.present": "true"}, Taints: []string{"nvidia.com/gpu:NoSchedule"},
+			RuntimeClass: "nvidia", DeviceClasses: []string{"gpu.nvidia.com"}},
 		StorageClasses: []DiscoveredStorageClass{
 			{Name: "cephfs", Provisioner: "cephfs.csi.ceph.com"},
 			{Name: "ceph-rbd", Provisioner: "rook-ceph.rbd.csi.ceph.com", Default: true},
@@ -50,8 +51,23 @@ func TestTemplateIsFilledWithWhatWasFound(t *testing.T) {
 	if f.GPU.NodeSelector["nvidia.com/gpu.present"] != "true" || f.GPU.Taints[0] != "nvidia.com/gpu:NoSchedule" {
 		t.Errorf("GPU: %+v", f.GPU)
 	}
+	if f.GPU.RuntimeClass != "" || f.GPU.DeviceClass != "" || !strings.Contains(string(text), "nvidia.\n  #runtimeClass: nvidia\n") {
+		t.Errorf("other ways to GPUs: %+v", f.GPU)
+	}
 	if !strings.Contains(string(text), "# Name of the StorageClass for the volumes of users and of the hub. In the cluster: cephfs") {
 		t.Error("the choice of storage classes is not noted")
+	}
+}
+
+// Only where no node offers GPUs as a resource is the claimed way the one to take.
+func TestDeviceClassIsFilledInWithoutAResource(t *testing.T) {
+	d := Discovered{GPU: DiscoveredGPU{DeviceClasses: []string{"gpu.nvidia.com"}}}
+	if f, _ := d.file(); f.GPU.DeviceClass != "gpu.nvidia.com" || f.GPU.DevicePlugin != nil {
+		t.Errorf("got %+v", f.GPU)
+	}
+	d.GPU.DeviceClasses = append(d.GPU.DeviceClasses, "mig.nvidia.com")
+	if f, notes := d.file(); f.GPU.DeviceClass != "" || notes["gpu.deviceClass"] != "In the cluster: gpu.nvidia.com, mig.nvidia.com." {
+		t.Errorf("got %+v, %v", f.GPU, notes)
 	}
 }
 

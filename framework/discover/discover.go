@@ -28,6 +28,7 @@ func Run(ctx context.Context, client kubernetes.Interface, namespace string) (an
 	f.found.Namespace = namespace
 	f.try(ctx, "the version", f.version)
 	f.try(ctx, "the nodes", f.nodes)
+	f.try(ctx, "the RuntimeClass "+gpuRuntimeClass, f.runtimeClass)
 	f.try(ctx, "the StorageClasses", f.storageClasses)
 	f.try(ctx, "the IngressClasses", f.ingressClasses)
 	f.try(ctx, "the cluster's extensions", f.extensions)

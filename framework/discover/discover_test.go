@@ -12,6 +12,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	nodev1 "k8s.io/api/node/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -88,6 +90,7 @@ func healthy() apiServer {
 		"/api": metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}},
 		"/apis": metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{
 			{Name: "monitoring.coreos.com", Versions: []metav1.GroupVersionForDiscovery{{GroupVersion: "monitoring.coreos.com/v1", Version: "v1"}}},
+			{Name: "resource.k8s.io", Versions: []metav1.GroupVersionForDiscovery{{GroupVersion: "resource.k8s.io/v1", Version: "v1"}}},
 			{Name: "snapshot.storage.k8s.io", Versions: []metav1.GroupVersionForDiscovery{{GroupVersion: "snapshot.storage.k8s.io/v1", Version: "v1"}}},
 		}},
 		"/apis/monitoring.coreos.com/v1/prometheuses": map[string]any{"items": []any{map[string]any{
@@ -97,6 +100,10 @@ func healthy() apiServer {
 		"/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses": map[string]any{"items": []any{
 			map[string]any{"metadata": map[string]any{"name": "other"}},
 			map[string]any{"metadata": map[string]any{"name": "ceph-rbd", "annotations": map[string]any{"snapshot.storage.kubernetes.io/is-default-class": "true"}}},
+		}},
+		"/apis/node.k8s.io/v1/runtimeclasses/nvidia": nodev1.RuntimeClass{ObjectMeta: named("nvidia", nil), Handler: "nvidia"},
+		"/apis/resource.k8s.io/v1/deviceclasses": resourcev1.DeviceClassList{Items: []resourcev1.DeviceClass{
+			{ObjectMeta: named("gpu.nvidia.com", nil)}, {ObjectMeta: named("nic.example.com", nil)},
 		}},
 		"/api/v1/namespaces/hub": corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "hub", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}},
 		"/api/v1/namespaces/hub/resourcequotas": corev1.ResourceQuotaList{Items: []corev1.ResourceQuota{
@@ -121,7 +128,8 @@ func TestRun(t *testing.T) {
 	want := answers.Discovered{
 		Version: "1.36", CPUNodes: new(1), GPUNodes: new(2), Zones: 2, Namespace: "hub",
 		GPU: answers.DiscoveredGPU{ResourceName: "nvidia.com/gpu", Model: "NVIDIA-A100", PerNode: new(4),
-			NodeSelector: map[string]string{gpuPresentLabel: "true"}, Taints: []string{"nvidia.com/gpu:NoSchedule"}},
+			NodeSelector: map[string]string{gpuPresentLabel: "true"}, Taints: []string{"nvidia.com/gpu:NoSchedule"},
+			RuntimeClass: "nvidia", DeviceClasses: []string{"gpu.nvidia.com"}},
 		StorageClasses: []answers.DiscoveredStorageClass{
 			{Name: "ceph-rbd", Provisioner: "rbd.csi.ceph.com", Default: true, Expandable: true}, {Name: "cephfs", Provisioner: "cephfs.csi.ceph.com"}},
 		SnapshotClasses:  []string{"ceph-rbd", "other"},
@@ -143,7 +151,7 @@ func TestRunWithoutAnyRight(t *testing.T) {
 	if !reflect.DeepEqual(got, answers.Discovered{Namespace: "hub"}) {
 		t.Errorf("found %+v", got)
 	}
-	if len(warnings) != 10 || !strings.Contains(warnings[1], "the nodes: these credentials may not read them") {
+	if len(warnings) != 11 || !strings.Contains(warnings[1], "the nodes: these credentials may not read them") {
 		t.Errorf("%d warnings:\n%s", len(warnings), strings.Join(warnings, "\n"))
 	}
 }
