@@ -3,6 +3,7 @@ module aiv.internal/conformance
 go 1.26.0
 
 require (
+	github.com/ebitengine/purego v0.10.0
 	github.com/go-logr/logr v1.4.4
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/cel-go v0.28.1

@@ -24,6 +24,10 @@ func measure(ctx context.Context, args []string) (any, error) {
 		return disk(ctx, rest)
 	case "dns", "tcp", "tls", "http":
 		return connect(ctx, command, rest)
+	case "gpu":
+		return gpu(ctx, rest)
+	case "copy":
+		return nil, copyTo(rest)
 	case "sleep":
 		return nil, sleep(ctx, rest)
 	}
@@ -107,6 +111,23 @@ func connect(ctx context.Context, command string, args []string) (any, error) {
 		return probe.TLS(ctx, target, options), nil
 	}
 	return probe.HTTP(ctx, target, options), nil
+}
+
+func gpu(ctx context.Context, args []string) (any, error) {
+	flags := newFlags("gpu")
+	var options probe.GPUOptions
+	options.Flags(flags)
+	if err := parse(flags, args); err != nil {
+		return nil, err
+	}
+	return probe.GPU(ctx, options), nil
+}
+
+func copyTo(args []string) error {
+	if len(args) != 1 || strings.HasPrefix(args[0], "-") {
+		return fmt.Errorf("%w: copy takes one folder", errUsage)
+	}
+	return probe.Copy(args[0])
 }
 
 // sleep waits for SIGTERM, or for the given time.

@@ -27,6 +27,8 @@ const usage = `usage: probe COMMAND
   tcp HOST:PORT
   tls HOST:PORT [--ca FILE --server-name NAME]
   http URL [--ca FILE --header 'NAME: VALUE' --status N --proxy URL]
+  gpu [--expect N --memory BYTES --stage-time TIME --library DIR] [--no-gpu]
+  copy DIR
   sleep [TIME]
   exit CODE
 `

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -87,11 +88,14 @@ func troubleOf(err error) *Trouble {
 }
 
 // short cuts a text to what a result has room for.
-func short(text string) string {
-	if len(text) <= maxText {
+func short(text string) string { return shortTo(maxText, text) }
+
+// shortTo cuts a text to limit bytes, between two characters.
+func shortTo(limit int, text string) string {
+	if len(text) <= limit {
 		return text
 	}
-	return text[:maxText-3] + "..."
+	return strings.ToValidUTF8(text[:limit-3], "") + "..."
 }
 
 // milliseconds renders a duration for a result.

@@ -1,0 +1,111 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// The driver's libraries, by the names under which every version of it installs them.
+const (
+	CUDALibrary = "libcuda.so.1"
+	NVMLLibrary = "libnvidia-ml.so.1"
+)
+
+// DriverFolders are where container toolkits, GPU operators and WSL put the driver's libraries.
+func DriverFolders() []string {
+	return []string{
+		"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/lib64",
+		"/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib", "/usr/local/nvidia/lib64",
+		"/usr/local/nvidia/lib", "/usr/local/lib64", "/usr/lib/wsl/lib", "/run/nvidia/driver/usr/lib/x86_64-linux-gnu",
+	}
+}
+
+// devices below this root are looked at; tests have their own.
+var deviceFolder = "/dev"
+
+// deviceFiles returns the device files of GPUs, and the others that the driver needs.
+func deviceFiles() (gpus, others []string) {
+	all, _ := filepath.Glob(filepath.Join(deviceFolder, "nvidia*")) // the pattern is a good one
+	for _, path := range all {
+		number := strings.TrimPrefix(filepath.Base(path), "nvidia")
+		if number != "" && strings.Trim(number, "0123456789") == "" {
+			gpus = append(gpus, path)
+		} else if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			others = append(others, path)
+		}
+	}
+	// In WSL one file stands for all GPUs.
+	if dxg := filepath.Join(deviceFolder, "dxg"); len(gpus) == 0 && exists(dxg) {
+		gpus = append(gpus, dxg)
+	}
+	return gpus, others
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// lookAtFiles is the first stage: are the device files there, and may they be opened?
+func lookAtFiles(o GPUOptions) (detail string, trouble *Trouble) {
+	gpus, others := deviceFiles()
+	names := make([]string, 0, len(gpus)+len(others))
+	for _, path := range append(slices.Clone(gpus), others...) {
+		names = append(names, filepath.Base(path))
+	}
+	detail = strings.Join(names, " ")
+	switch {
+	case o.NoGPU && len(gpus) == 0:
+		return "none, as it must be" + also(detail), nil
+	case o.NoGPU:
+		return detail, nil
+	case o.Library != "":
+		return "not looked at: the libraries of " + o.Library + " are asked", nil
+	case len(gpus) == 0:
+		return detail, &Trouble{Kind: NoDeviceFiles, Message: "no GPU's device file (/dev/nvidia0, ...) is in the container" + also(detail) + ": nothing injected it. " +
+			"The pod needs the GPU resource in its limits, and a runtime that injects what the device plugin hands out: look at the RuntimeClass, at the node's container toolkit or its CDI files, and at the device plugin's log"}
+	}
+	for _, path := range append(slices.Clone(gpus), others...) {
+		if err := openable(path); errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
+			return detail, &Trouble{Kind: NoDeviceFiles, Message: fmt.Sprintf("%s is there, but the container may not open it (%v): "+
+				"a bind mount alone does not allow a device (the device cgroup must, as the container toolkit or CDI arranges), or the file's owner and mode shut out the pod's user", path, err)}
+		}
+	}
+	return detail, nil
+}
+
+func also(names string) string {
+	if names == "" {
+		return ""
+	}
+	return " (only " + names + ")"
+}
+
+func openable(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// libraryPath is the LD_LIBRARY_PATH with which the driver's libraries are found, and with
+// which they find each other: the driver loads its compiler by its plain name, and an image
+// without /etc/ld.so.cache has nothing that knows where it is.
+func libraryPath(only string) string {
+	folders := []string{only}
+	if only == "" {
+		folders = filepath.SplitList(os.Getenv("LD_LIBRARY_PATH"))
+		for _, folder := range DriverFolders() {
+			if exists(filepath.Join(folder, CUDALibrary)) || exists(filepath.Join(folder, NVMLLibrary)) {
+				folders = append(folders, folder)
+			}
+		}
+	}
+	return strings.Join(folders, string(os.PathListSeparator))
+}
