@@ -1,21 +1,21 @@
 // Command bench prints the project's limits and what it measured beside them. It needs the
-// lab to be up, and bin/runner to be built; the Makefile's bench target does both.
+// lab to be up, and bin/ to be built; the Makefile's bench target does both.
 //
 // The main figure holds a full run of the suite against bare client-go: the objects of a run
 // are recorded, and then made again in the same order of dependency, all chains at once, by
-// a program that does nothing else. Both run in turn.
+// a program that does nothing else. Both run in turn. The figures of section 1.2 are about
+// the same in small: one bare pod with a GPU, the driver's own calls, and a thousand nodes.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,15 +34,57 @@ const (
 	maxBinary    = 70 << 20
 	maxUp        = 60 * time.Second
 	maxUnit      = 60 * time.Second
+
+	maxGPURatio      = 1.5
+	maxProbe         = 12 << 20 // bytes, bin/probe and bin/probe-gpu together
+	maxProbeOverhead = 0.20     // of the time that the driver's calls take
+	maxNodesTime     = 10 * time.Second
+	maxNodesBytes    = 150 << 20
 )
 
+// bench is what the parts share.
+type bench struct {
+	root   string
+	runner string
+	lab    *cluster.Lab
+	turns  int
+	// realGPU makes the probe use the driver of this machine instead of a simulated one.
+	realGPU bool
+}
+
+// part is one group of figures, by the name that -only knows it under.
+type part struct {
+	name    string
+	measure func(context.Context, *bench) error
+}
+
+// parts are in the order in which they run. Those that time a lab that comes up, and the unit
+// tests, run with -lab only.
+var parts = []part{
+	{"sizes", benchSizes},
+	{"list", benchList},
+	{"run", benchRun},
+	{"gpu", benchGPU},
+	{"probe", benchProbe},
+	{"nodes", benchNodes},
+	{"lab", benchLab},
+	{"unit", benchUnit},
+}
+
 func main() {
-	turns := flag.Int("turns", 5, "how often the full run and bare client-go are timed, in turn")
-	lab := flag.Bool("lab", false, "also take the lab down and time how long it takes to come up again, and time the unit tests")
+	b := &bench{lab: cluster.NewLab()}
+	flag.IntVar(&b.turns, "turns", 5, "how often what is compared is timed, in turn")
+	flag.BoolVar(&b.realGPU, "real-gpu", false, "let the probe use this machine's GPU instead of a simulated driver")
+	only := flag.String("only", "sizes,list,run,gpu,probe,nodes", "which figures, as a comma list; sizes and probe need no lab")
+	restart := flag.Bool("lab", false, "also take the lab down and time how long it takes to come up again, and time the unit tests")
 	flag.Parse()
+	wanted := strings.Split(*only, ",")
+	if *restart {
+		wanted = append(wanted, "lab", "unit")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := bench(ctx, *turns, *lab)
+	err := b.measure(ctx, wanted)
 	if err == nil && over > 0 {
 		err = fmt.Errorf("%d limits were missed", over)
 	}
@@ -52,123 +94,39 @@ func main() {
 	}
 }
 
-func bench(ctx context.Context, turns int, restart bool) error {
-	lab := cluster.NewLab()
-	lab.SetDefaults()
-	root, err := cluster.Root()
-	if err != nil {
+func (b *bench) measure(ctx context.Context, wanted []string) (err error) {
+	b.lab.SetDefaults()
+	if b.root, err = cluster.Root(); err != nil {
 		return err
 	}
-	runner := filepath.Join(root, "bin", "runner")
-	info, err := os.Stat(runner)
-	if err != nil {
-		return err
-	}
-	row("binary", megabytes(info.Size()), megabytes(maxBinary), info.Size() <= maxBinary)
-	if err := benchList(ctx, runner); err != nil {
-		return err
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", lab.GetKubeconfig())
-	if err != nil {
-		return err
-	}
-	config.QPS = -1 // nothing is to hold the comparison back
-	admin, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return err
-	}
-	run := func() (time.Duration, time.Duration, error) { return timeRun(ctx, runner, lab) }
-	objects, err := record(ctx, admin, func() error { _, _, err := run(); return err })
-	if err != nil {
-		return err
-	}
-	fmt.Printf("a full run makes %d pods and %d claims\n", len(objects.pods), len(objects.claims))
-	var full, bare, cpu []float64
-	for turn := range turns {
-		wall, used, err := run()
-		if err != nil {
-			return err
+	b.runner = b.binary("runner")
+	for _, name := range wanted {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return fmt.Errorf("there are no figures called %q", name)
 		}
-		began := time.Now()
-		if err := objects.replay(ctx, admin); err != nil {
-			return fmt.Errorf("bare client-go: %w", err)
+	}
+	for _, part := range parts {
+		if !slices.Contains(wanted, part.name) {
+			continue
 		}
-		full, bare, cpu = append(full, wall.Seconds()), append(bare, time.Since(began).Seconds()), append(cpu, used.Seconds())
-		fmt.Printf("turn %d: full run %.2f s (CPU %.2f s), bare client-go %.2f s\n", turn+1, full[turn], cpu[turn], bare[turn])
-	}
-	ratio := median(full) / median(bare)
-	row("full run ÷ bare client-go (medians)", fmt.Sprintf("%.2f s ÷ %.2f s = %.2f", median(full), median(bare), ratio), fmt.Sprintf("%.1f", maxRatio), ratio <= maxRatio)
-	row("the runner's CPU in a full run", fmt.Sprintf("%.2f s", median(cpu)), fmt.Sprintf("%.0f s", maxRunCPU), median(cpu) <= maxRunCPU)
-	if !restart {
-		return nil
-	}
-	return errors.Join(benchLab(ctx, lab), benchUnit(ctx, root))
-}
-
-// benchList times the command that people and editors call most.
-func benchList(ctx context.Context, runner string) error {
-	var times, memory []float64
-	for range 11 {
-		command := exec.CommandContext(ctx, runner, "list", "-o", "json")
-		began := time.Now()
-		if err := command.Run(); err != nil {
-			return fmt.Errorf("runner list: %w", err)
+		if err := part.measure(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
 		}
-		times = append(times, time.Since(began).Seconds())
-		memory = append(memory, float64(command.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)*1024)
 	}
-	took := time.Duration(median(times) * float64(time.Second)).Round(time.Millisecond)
-	row("runner list", took.String(), maxListTime.String(), took <= maxListTime)
-	row("runner list, memory", megabytes(int64(median(memory))), megabytes(maxListBytes), median(memory) <= maxListBytes)
 	return nil
 }
 
-// timeRun runs the suite once and returns its time and CPU, that of its processes included.
-func timeRun(ctx context.Context, runner string, lab *cluster.Lab) (wall, used time.Duration, err error) {
-	folder, err := os.MkdirTemp("", "bench-")
+// binary is the path of a program that the Makefile built.
+func (b *bench) binary(name string) string { return filepath.Join(b.root, "bin", name) }
+
+// admin is the lab's administrator, whom nothing is to hold back.
+func (b *bench) admin() (*kubernetes.Clientset, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", b.lab.GetKubeconfig())
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	defer os.RemoveAll(folder)
-	command := exec.CommandContext(ctx, runner, "--answers", lab.State("answers.yaml"), "--kubeconfig", lab.State("kubeconfig"), "--output-dir", folder)
-	began := time.Now()
-	output, err := command.CombinedOutput()
-	// 4 is the healthy lab's: some items have no check yet.
-	if code := command.ProcessState.ExitCode(); err != nil && code != 4 {
-		return 0, 0, fmt.Errorf("the healthy lab's run ended with %d: %w\n%s", code, err, output)
-	}
-	return time.Since(began), command.ProcessState.UserTime() + command.ProcessState.SystemTime(), nil
-}
-
-func benchLab(ctx context.Context, lab *cluster.Lab) error {
-	if err := lab.Destroy(ctx); err != nil {
-		return err
-	}
-	began := time.Now()
-	if _, err := lab.Create(ctx); err != nil {
-		return err
-	}
-	took := time.Since(began).Round(100 * time.Millisecond)
-	row("lab up, built", took.String(), maxUp.String(), took <= maxUp)
-	return nil
-}
-
-// benchUnit times the unit tests once what they need is compiled: tests that passed are not
-// run again unless they are told to.
-func benchUnit(ctx context.Context, root string) error {
-	var took time.Duration
-	for range 2 {
-		command := exec.CommandContext(ctx, "make", "test-unit")
-		command.Dir = root
-		command.Env = append(os.Environ(), "GOFLAGS=-count=1")
-		began := time.Now()
-		if output, err := command.CombinedOutput(); err != nil {
-			return fmt.Errorf("make test-unit: %w\n%s", err, output)
-		}
-		took = time.Since(began).Round(100 * time.Millisecond)
-	}
-	row("make test-unit, warm", took.String(), maxUnit.String(), took <= maxUnit)
-	return nil
+	config.QPS = -1
+	return kubernetes.NewForConfig(config)
 }
 
 // over counts the limits that were missed.

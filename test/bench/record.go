@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -81,4 +83,14 @@ func as(meta metav1.ObjectMeta) metav1.ObjectMeta {
 	}
 	labels["app.kubernetes.io/managed-by"] = "bench"
 	return metav1.ObjectMeta{GenerateName: role(meta.Name) + "-", Namespace: meta.Namespace, Labels: labels}
+}
+
+// sweep removes the pods that an interrupted comparison left.
+func sweep(ctx context.Context, client kubernetes.Interface) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	left := metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=bench"}
+	if err := client.CoreV1().Pods(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, left); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: pods may be left:", err)
+	}
 }
