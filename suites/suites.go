@@ -8,6 +8,7 @@ import (
 	_ "aiv.internal/conformance/suites/availability"
 	_ "aiv.internal/conformance/suites/certificates"
 	_ "aiv.internal/conformance/suites/custom"
+	_ "aiv.internal/conformance/suites/gpu"
 	_ "aiv.internal/conformance/suites/iam"
 	_ "aiv.internal/conformance/suites/identity"
 	_ "aiv.internal/conformance/suites/integrations"

@@ -196,6 +196,7 @@ func (i Item) Explanation() string {
 		line("why", f.Why)
 		line("do", f.Do)
 	}
+	line("simulated", simulated(i.Result))
 	for _, w := range i.Warnings {
 		line("warning", strings.Join(nonEmpty(w.Found, w.Why, w.Do), "; "))
 	}
@@ -203,6 +204,20 @@ func (i Item) Explanation() string {
 		line("call", i.Contact)
 	}
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// simulatedKey is that of the evidence with which a check says that what it found only stands
+// for the real thing.
+const simulatedKey = "simulated"
+
+// simulated says what only stands for a real thing in a result, "" if nothing does.
+func simulated(r verdict.Result) string {
+	for _, e := range r.Evidence {
+		if e.Key == simulatedKey {
+			return fmt.Sprint(e.Value)
+		}
+	}
+	return ""
 }
 
 func nonEmpty(parts ...string) []string {

@@ -127,10 +127,13 @@ func (t *Terminal) explain(r verdict.Result) {
 // indent puts what belongs to an item under its ID.
 const indent = "               "
 
-// after is what stands behind the title: the time that a check took, where that is worth
-// a look, and why it was not made.
+// after is what stands behind the title: that what was checked is only simulated, the time
+// that a check took, where that is worth a look, and why it was not made.
 func (t *Terminal) after(r verdict.Result) string {
 	out := ""
+	if simulated(r) != "" {
+		out += t.color("  (simulated)", "33")
+	}
 	if r.Seconds >= 0.1 {
 		out += t.color(fmt.Sprintf("  %.1fs", r.Seconds), "90")
 	}

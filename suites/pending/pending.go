@@ -5,8 +5,6 @@ package pending
 import "aiv.internal/conformance/framework/check"
 
 var _ = check.Subsection("pending", func() {
-	check.Pending( // GPU nodes
-		"1.2.1", "1.2.2", "1.2.3", "1.2.4", "1.2.5")
 	check.Pending( // networking and domain
 		"2.1.1", "2.1.2", "2.1.3",
 		"2.2.1", "2.2.2", "2.2.3", "2.2.4",

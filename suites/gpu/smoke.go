@@ -1,0 +1,262 @@
+package gpu
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"aiv.internal/conformance/framework/answers"
+	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/kubeerr"
+	"aiv.internal/conformance/framework/probe"
+	"aiv.internal/conformance/framework/throwaway"
+)
+
+const (
+	// chainTime bounds everything that is started, a little below the limit of its node in
+	// Ginkgo's tree.
+	chainTime = 225 * time.Second
+	// jobTime bounds one smoke job from its creation on; the pull of a notebook image takes what
+	// is left of chainTime.
+	jobTime = 110 * time.Second
+	// atOnce is how many smoke jobs run at the same time.
+	atOnce = 16
+	// mostHolders of the nodes that are busy are asked who holds their GPUs.
+	mostHolders = 3
+)
+
+// outcome is how far a smoke job got.
+type outcome int
+
+const (
+	// measured: its probe left a result, good or bad.
+	measured outcome = iota
+	// busy: no GPU of the node is free.
+	busy
+	// unplaced: no node takes it for its labels, taints or selectors.
+	unplaced
+	// refused: what hands a GPU to a container refused it, or hangs.
+	refused
+	// prevented: something that is no matter of GPUs kept it from measuring.
+	prevented
+)
+
+// trial is one smoke job.
+type trial struct {
+	node  node
+	image string
+	// result is there where the outcome is measured, and else why is.
+	outcome outcome
+	result  probe.GPUResult
+	why     *finding.Finding
+	report  throwaway.Report
+}
+
+// placed tells whether the scheduler put the job's pod on its node.
+func (t *trial) placed() bool { return t.report.Node != "" }
+
+// smoke runs the job on all chosen nodes, and once more in the notebook image, where one is
+// answered. Nothing of it is an error: each trial tells its own.
+type smoke struct {
+	kit      *throwaway.Kit
+	gpu      answers.GPU
+	claims   bool
+	trials   []*trial
+	notebook *trial
+
+	mu sync.Mutex
+	// barred is why a job could not even be created, which holds for the next ones too.
+	barred error
+}
+
+func newSmoke(kit *throwaway.Kit, gpu answers.GPU, claims bool, nodes []node) *smoke {
+	s := &smoke{kit: kit, gpu: gpu, claims: claims}
+	for _, n := range nodes {
+		s.trials = append(s.trials, &trial{node: n})
+	}
+	if gpu.NotebookImage != "" && len(nodes) > 0 {
+		// One node must do: the image has gigabytes, and the GPUs are others'.
+		s.notebook = &trial{node: nodes[0], image: gpu.NotebookImage}
+	}
+	return s
+}
+
+// run returns when all jobs have ended.
+func (s *smoke) run(ctx context.Context) {
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, t := range s.trials {
+		with := s.notebook != nil && i == 0
+		if with && t.node.allocatable > 1 {
+			group.Go(func() error { s.try(ctx, s.notebook, chainTime); return nil })
+		}
+		group.Go(func() error {
+			s.try(ctx, t, jobTime)
+			if with && t.node.allocatable == 1 {
+				s.try(ctx, s.notebook, chainTime) // the one GPU is free again
+			}
+			return nil
+		})
+	}
+	group.Wait()
+	s.nameHolders(ctx)
+}
+
+// try runs one job.
+func (s *smoke) try(ctx context.Context, t *trial, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	expected := fmt.Sprintf("the CUDA smoke job runs on node %s", t.node.name)
+	if err := s.bar(); err != nil {
+		t.outcome, t.why = classify(err, expected, s.gpu)
+		return
+	}
+	job, err := s.kit.Job(ctx, throwaway.JobOptions{PodOptions: s.pod(t, limit)})
+	if err != nil {
+		if kubeerr.ReasonOf(err) != kubeerr.Interrupted {
+			s.setBar(err)
+		}
+		t.outcome, t.why = classify(err, expected, s.gpu)
+		return
+	}
+	t.report, err = job.Finished(ctx)
+	if err != nil {
+		t.report.Node = job.Node()
+		t.outcome, t.why = classify(err, expected, s.gpu)
+		return
+	}
+	if t.result, err = probe.Decode[probe.GPUResult](t.report.Message); err != nil || len(t.result.Stages) == 0 {
+		t.outcome = prevented
+		t.why = noResult(expected, err, t.report.ExitCode)
+	}
+}
+
+// noResult words the end of a probe that said nothing.
+func noResult(expected string, err error, exitCode int) *finding.Finding {
+	found := fmt.Sprintf("the probe ended with exit code %d and named no stage", exitCode)
+	if err != nil {
+		found = fmt.Sprintf("%v, exit code %d", err, exitCode)
+	}
+	return finding.NotDecided(expected, found, "the image holds another probe than this runner's, or it could not run",
+		"see that runner.image is of the runner's version").Because(err)
+}
+
+func (s *smoke) bar() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.barred
+}
+
+func (s *smoke) setBar(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.barred = err
+}
+
+// pod is what a user's notebook with one GPU is, but for its size.
+func (s *smoke) pod(t *trial, limit time.Duration) throwaway.PodOptions {
+	options := gpuPod("smoke", s.gpu, t.node)
+	options.Args = probe.GPUOptions{Expect: 1, Memory: s.gpu.TestBytes()}.Args()
+	options.Env = []corev1.EnvVar{capabilities}
+	options.Deadline = limit
+	if t.image != "" {
+		options.Name, options.Image, options.CopyProbe = "notebook", t.image, true
+	}
+	if s.claims {
+		options.DeviceClass, options.DeviceCount = s.gpu.DeviceClass, 1
+	} else {
+		options.Resources.Limits[corev1.ResourceName(s.gpu.Resource())] = resource.MustParse("1")
+	}
+	return options
+}
+
+// capabilities asks NVIDIA's container toolkit for libcuda and NVML, and no more
+// (NVIDIA Container Toolkit, "Driver capabilities").
+var capabilities = corev1.EnvVar{Name: "NVIDIA_DRIVER_CAPABILITIES", Value: "compute,utility"}
+
+// gpuPod is a pod that may go to the GPU node by the answered labels and taints. A node that
+// lacks the labels is tried without them: that they are missing is another item's failure.
+func gpuPod(name string, gpu answers.GPU, n node) throwaway.PodOptions {
+	options := throwaway.PodOptions{
+		Name: name, OnNode: n.name, RuntimeClass: gpu.RuntimeClass, Tolerations: tolerationsFor(gpu.Taints),
+		// A CUDA context alone takes hundreds of MiB of the host's memory.
+		Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("64Mi")},
+			Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("1Gi")},
+		},
+	}
+	if len(n.unlabelled) == 0 {
+		options.NodeSelector = gpu.NodeSelector
+	}
+	return options
+}
+
+// nameHolders adds to what busy nodes found who holds their GPUs.
+func (s *smoke) nameHolders(ctx context.Context) {
+	asked := 0
+	for _, t := range append([]*trial{s.notebook}, s.trials...) {
+		if t == nil || t.outcome != busy || s.claims || asked == mostHolders {
+			continue
+		}
+		asked++
+		t.why.Found += "; " + holders(ctx, s.kit.Client().Kube, s.kit.Namespace(), t.node.name, s.gpu.Resource())
+	}
+}
+
+// classify says what it means that a smoke job was kept from measuring, and words it.
+func classify(err error, expected string, gpu answers.GPU) (outcome, *finding.Finding) {
+	f := *kubeerr.FromAPI(err, expected)
+	f.Expected = expected
+	says := func(words ...string) bool { return containsAny(f.Found, words) }
+	switch cause := throwaway.CauseOf(err); {
+	case cause == throwaway.NoRoom && says("Insufficient "+gpu.Resource()), cause == throwaway.Unschedulable && says("cannot allocate all claims"):
+		f.Undecided = true
+		f.Why, f.Do = "all GPUs of the node are taken at the moment", "run it again when one is free"
+		return busy, &f
+	case cause == throwaway.Unschedulable:
+		return unplaced, &f
+	case says("RuntimeClass") && says("not found"):
+		return refused, refusal(f, "the container toolkit is not set up in the cluster: there is no RuntimeClass "+gpu.RuntimeClass,
+			"have the GPU operator or the administrator create it (kubectl get runtimeclass), or correct gpu.runtimeClass")
+	case says("no runtime for", "unknown runtime handler"):
+		return refused, refusal(f, "the container toolkit is not set up on the node: its container runtime has no handler for RuntimeClass "+gpu.RuntimeClass,
+			"run nvidia-ctk runtime configure on the node and restart its container runtime, or see the operator's toolkit pod there")
+	case says("Requested: 1, Available: 0"):
+		f.Undecided = true
+		f.Why, f.Do = "another pod took the last GPU of the node at the same moment", "run it again"
+		return busy, &f
+	case says("Allocate failed", "UnexpectedAdmissionError"):
+		return refused, refusal(f, "the device plugin did not hand out a GPU that it advertises",
+			"see the log of the device plugin's pod on that node, and restart it")
+	case says("nvidia-container-cli", "nvidia-container-runtime", "libnvidia-ml", "unresolvable CDI device", "nvidia-cdi-hook"):
+		return refused, refusal(f, "the container toolkit could not put the GPU into the container",
+			"run nvidia-smi on the node; if that works, see the toolkit's version and configuration (/etc/nvidia-container-runtime/config.toml, nvidia-ctk cdi list)")
+	case (cause == throwaway.NoneSeen || cause == throwaway.DeadlineOfPod) && says("container running since", "Pod was active on the node"):
+		return refused, refusal(f, "the driver hangs so that not even the kernel can end the process that waits for it",
+			"see the node's kernel log for Xid messages, take the node out of service (kubectl cordon) and restart it")
+	}
+	f.Undecided = true
+	if f.Do == "" {
+		f.Do = "see the message, then run it again"
+	}
+	return prevented, &f
+}
+
+func refusal(f finding.Finding, why, do string) *finding.Finding {
+	return finding.Failed(f.Expected, f.Found, why, do).Because(f.Unwrap())
+}
+
+func containsAny(text string, words []string) bool {
+	for _, word := range words {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}
