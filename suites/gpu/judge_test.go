@@ -9,6 +9,7 @@ import (
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/finding"
 	"aiv.internal/conformance/framework/probe"
+	"aiv.internal/conformance/framework/throwaway"
 )
 
 func TestModels(t *testing.T) {
@@ -133,23 +134,31 @@ func TestJudgeQuotesTheDriver(t *testing.T) {
 }
 
 func TestWhatKeepsAJobFromMeasuring(t *testing.T) {
-	gpu := answers.GPU{RuntimeClass: "nvidia"}
-	for message, want := range map[string]outcome{
-		`pods "x" is forbidden: pod rejected: RuntimeClass "nvidia" not found`:                                                                                         refused,
-		`pod sandbox failed: rpc error: failed to get sandbox runtime: no runtime for "nvidia" is configured`:                                                          refused,
-		`container start: OCI runtime create failed: nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1`:                               refused,
-		`container start: CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all`:                                                                    refused,
-		`refused by the node: UnexpectedAdmissionError: Allocate failed due to no healthy devices present; cannot allocate unhealthy devices nvidia.com/gpu`:           refused,
-		`refused by the node: UnexpectedAdmissionError: Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 1, Available: 0`: busy,
-		`image not found: registry.aiv.internal/x: not found`:                                                                                                          prevented,
-		`exceeded quota: gpus, requested: requests.nvidia.com/gpu=1`:                                                                                                   prevented,
+	for _, c := range []struct {
+		cause     throwaway.Cause
+		message   string
+		undecided bool
+		want      outcome
+	}{
+		{throwaway.NoRoom, "0/2 nodes are available: 1 Insufficient nvidia.com/gpu", true, busy},
+		{throwaway.NoRoom, "0/2 nodes are available: 1 Insufficient memory", true, prevented},
+		{throwaway.NoRoom, "0/2 nodes are available: 1 cannot allocate all claims", true, busy},
+		{throwaway.Unschedulable, "1 node(s) had untolerated taint(s)", false, unplaced},
+		{throwaway.NoRuntimeClass, `RuntimeClass "nvidia" not found`, false, refused},
+		{throwaway.NoRuntimeHandler, `no runtime for "nvidia" is configured`, false, refused},
+		{throwaway.DeviceNotGiven, "nvidia-container-cli: initialization error", false, refused},
+		{throwaway.DeviceRefused, "cannot allocate unhealthy devices", false, refused},
+		{throwaway.DeviceRefused, "requested number of devices unavailable", true, busy},
+		{throwaway.NoneSeen, "phase Running on node gpu1, container running since 2026-11-23T08:00:00Z", false, refused},
+		{throwaway.NoneSeen, "phase Pending, init container copy-probe waiting: PodInitializing", false, prevented},
+		{throwaway.ImageNotFound, "registry.aiv.internal/x: not found", false, prevented},
+		{"", "exceeded quota: gpus, requested: requests.nvidia.com/gpu=1", false, prevented},
 	} {
-		got, f := classify(finding.NotDecided("", message, "", ""), "the job runs", gpu)
-		if got != want || f == nil || f.Undecided != (want != refused) || f.Do == "" {
-			t.Errorf("%s: %d, want %d: %v", message, got, want, f)
+		if got := outcomeOf(c.cause, finding.Finding{Found: c.message, Undecided: c.undecided}, "nvidia.com/gpu"); got != c.want {
+			t.Errorf("%s, %s: %d, want %d", c.cause, c.message, got, c.want)
 		}
 	}
-	if got, f := classify(errors.New("odd"), "the job runs", gpu); got != prevented || !f.Undecided {
+	if got, f := classify(errors.New("odd"), "the job runs", answers.GPU{}); got != prevented || !f.Undecided || f.Do == "" || f.Expected != "the job runs" {
 		t.Errorf("an unknown error: %d, %v", got, f)
 	}
 }

@@ -213,50 +213,49 @@ func (s *smoke) nameHolders(ctx context.Context) {
 func classify(err error, expected string, gpu answers.GPU) (outcome, *finding.Finding) {
 	f := *kubeerr.FromAPI(err, expected)
 	f.Expected = expected
-	says := func(words ...string) bool { return containsAny(f.Found, words) }
-	switch cause := throwaway.CauseOf(err); {
-	case cause == throwaway.NoRoom && says("Insufficient "+gpu.Resource()), cause == throwaway.Unschedulable && says("cannot allocate all claims"):
-		f.Undecided = true
+	outcome := outcomeOf(throwaway.CauseOf(err), f, gpu.Resource())
+	switch outcome {
+	case busy:
 		f.Why, f.Do = "all GPUs of the node are taken at the moment", "run it again when one is free"
-		return busy, &f
-	case cause == throwaway.Unschedulable:
-		return unplaced, &f
-	case says("RuntimeClass") && says("not found"):
-		return refused, refusal(f, "the container toolkit is not set up in the cluster: there is no RuntimeClass "+gpu.RuntimeClass,
-			"have the GPU operator or the administrator create it (kubectl get runtimeclass), or correct gpu.runtimeClass")
-	case says("no runtime for", "unknown runtime handler"):
-		return refused, refusal(f, "the container toolkit is not set up on the node: its container runtime has no handler for RuntimeClass "+gpu.RuntimeClass,
-			"run nvidia-ctk runtime configure on the node and restart its container runtime, or see the operator's toolkit pod there")
-	case says("Requested: 1, Available: 0"):
-		f.Undecided = true
-		f.Why, f.Do = "another pod took the last GPU of the node at the same moment", "run it again"
-		return busy, &f
-	case says("Allocate failed", "UnexpectedAdmissionError"):
-		return refused, refusal(f, "the device plugin did not hand out a GPU that it advertises",
-			"see the log of the device plugin's pod on that node, and restart it")
-	case says("nvidia-container-cli", "nvidia-container-runtime", "libnvidia-ml", "unresolvable CDI device", "nvidia-cdi-hook"):
-		return refused, refusal(f, "the container toolkit could not put the GPU into the container",
-			"run nvidia-smi on the node; if that works, see the toolkit's version and configuration (/etc/nvidia-container-runtime/config.toml, nvidia-ctk cdi list)")
-	case (cause == throwaway.NoneSeen || cause == throwaway.DeadlineOfPod) && says("container running since", "Pod was active on the node"):
-		return refused, refusal(f, "the driver hangs so that not even the kernel can end the process that waits for it",
-			"see the node's kernel log for Xid messages, take the node out of service (kubectl cordon) and restart it")
+	case refused:
+		f.Undecided = false
+		if throwaway.CauseOf(err) == throwaway.NoneSeen || throwaway.CauseOf(err) == throwaway.DeadlineOfPod {
+			f.Why = "the driver hangs so that not even the kernel can end the process that waits for it"
+			f.Do = "see the node's kernel log for Xid messages, take the node out of service (kubectl cordon) and restart it"
+		}
 	}
-	f.Undecided = true
+	if outcome == busy || outcome == prevented {
+		f.Undecided = true
+	}
 	if f.Do == "" {
 		f.Do = "see the message, then run it again"
 	}
-	return prevented, &f
+	return outcome, &f
 }
 
-func refusal(f finding.Finding, why, do string) *finding.Finding {
-	return finding.Failed(f.Expected, f.Found, why, do).Because(f.Unwrap())
-}
-
-func containsAny(text string, words []string) bool {
-	for _, word := range words {
-		if strings.Contains(text, word) {
-			return true
+// outcomeOf sorts the causes for which a job does not measure. Those that are about devices and
+// runtimes are what the job is there to find.
+func outcomeOf(cause throwaway.Cause, f finding.Finding, resource string) outcome {
+	switch cause {
+	case throwaway.NoRoom:
+		// Another resource may be short as well; with a GPU free, the job would still wait.
+		if strings.Contains(f.Found, "Insufficient "+resource) || strings.Contains(f.Found, "claim") {
+			return busy
+		}
+	case throwaway.Unschedulable:
+		return unplaced
+	case throwaway.NoRuntimeClass, throwaway.NoRuntimeHandler, throwaway.DeviceNotGiven, throwaway.DeviceNotPrepared:
+		return refused
+	case throwaway.DeviceRefused:
+		if f.Undecided {
+			return busy
+		}
+		return refused
+	case throwaway.NoneSeen, throwaway.DeadlineOfPod:
+		// The probe ends by itself what hangs: one that still runs cannot be ended.
+		if strings.Contains(f.Found, "container running since") {
+			return refused
 		}
 	}
-	return false
+	return prevented
 }
