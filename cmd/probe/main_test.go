@@ -29,6 +29,10 @@ func TestExitCodes(t *testing.T) {
 		{"disk write --dir=/does/not/exist", 0}, // measured: it is not there
 		{"tcp 127.0.0.1:1", 0},
 		{"tls 127.0.0.1:1 --ca=/does/not/exist", 1},
+		{"gpu --expect=many", 2},
+		{"gpu 1", 2},
+		{"copy", 2},
+		{"copy /does/not/exist", 1},
 		{"sleep", 0}, // told to end
 		{"sleep 1", 2},
 		{"sleep 1ms", 0},

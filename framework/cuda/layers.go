@@ -39,6 +39,8 @@ func (s *session) initialise() (string, error) {
 		return "", err
 	}
 	s.facts.CUDA = fmt.Sprintf("%d.%d", version/1000, version%1000/10)
+	known := s.facts
+	s.emit(probe.GPUEvent{Result: &known}) // the next call may be the last
 	if version < leastVersion {
 		return "", &probe.Trouble{Kind: probe.DriverTooOld, Message: "the driver supports CUDA " + s.facts.CUDA + " at most: " + tooOld}
 	}

@@ -217,39 +217,41 @@ type GPUEvent struct {
 // maxGPUDevices is how many devices a result describes.
 const maxGPUDevices = 8
 
-// fitted shortens texts, and in the end the list of devices, until the result fits into a
-// termination message.
+// fitted shortens texts, then the list of devices, and at last leaves details out, until the
+// result fits into a termination message.
 func (r GPUResult) fitted() GPUResult {
 	r.Devices = r.Devices[:min(len(r.Devices), maxGPUDevices)]
-	for limit := 1000; ; limit /= 2 {
-		if text, err := json.Marshal(r); err != nil || len(text) <= maxResult {
-			return r
-		}
-		if limit < 32 {
-			if len(r.Devices) == 0 {
-				return r
-			}
-			r.Devices = r.Devices[:len(r.Devices)/2]
-			continue
-		}
-		r = r.cut(limit)
+	for limit := 1000; limit >= 30 && !r.fits(); limit /= 2 {
+		r = r.cut(limit, limit)
 	}
+	for len(r.Devices) > 0 && !r.fits() {
+		r.Devices = r.Devices[:len(r.Devices)/2]
+	}
+	if !r.fits() {
+		r = r.cut(30, 0)
+	}
+	return r
 }
 
-// cut returns a copy whose texts have at most limit bytes.
-func (r GPUResult) cut(limit int) GPUResult {
+func (r GPUResult) fits() bool {
+	text, err := json.Marshal(r)
+	return err == nil && len(text) <= maxResult
+}
+
+// cut returns a copy whose messages have at most the given bytes, and its details too.
+func (r GPUResult) cut(message, detail int) GPUResult {
 	stages := make([]GPUStage, len(r.Stages))
 	for i, stage := range r.Stages {
 		if stage.Trouble != nil {
-			stage.Trouble = &Trouble{Kind: stage.Trouble.Kind, Message: shortTo(limit, stage.Trouble.Message)}
+			stage.Trouble = &Trouble{Kind: stage.Trouble.Kind, Message: shortTo(message, stage.Trouble.Message)}
 		}
-		stage.Detail = shortTo(limit, stage.Detail)
+		stage.Detail = shortTo(detail, stage.Detail)
 		stages[i] = stage
 	}
 	r.Stages = stages
 	if r.Rates != nil {
 		rates := *r.Rates
-		rates.Method = shortTo(limit, rates.Method)
+		rates.Method = shortTo(detail, rates.Method)
 		r.Rates = &rates
 	}
 	return r

@@ -17,8 +17,9 @@ type childEnd struct {
 	words string
 }
 
-// signalName finds a signal in what the Go runtime says when C code raises one.
-var signalName = regexp.MustCompile(`\bSIG[A-Z]+\b`)
+// raised finds the signal in what the Go runtime says when C code raises one: it catches it, so
+// that the process ends with an exit code instead.
+var raised = regexp.MustCompile(`(?m)^(?:\[signal )?(SIG[A-Z]+): `)
 
 // withoutGlibc is what to do about an image in which the driver cannot be loaded.
 const withoutGlibc = "this image has no (or too old a) glibc, which NVIDIA's driver needs as well: take the image that `make image` builds, or a notebook image based on Debian, Ubuntu or RHEL (not Alpine)"
@@ -60,8 +61,8 @@ func (e childEnd) trouble(program, call string) *Trouble {
 		return &Trouble{Kind: DriverCrashed, Message: fmt.Sprintf("the process was killed %s (SIGKILL): most probably the container's memory limit is too low for the driver, which takes some hundred MiB", where)}
 	case status.Signaled():
 		return &Trouble{Kind: DriverCrashed, Message: fmt.Sprintf("the driver crashed %s: %s; %s", where, signalText(status.Signal()), crashed)}
-	case strings.Contains(e.words, "[signal ") || strings.HasPrefix(e.words, "SIG"):
-		return &Trouble{Kind: DriverCrashed, Message: fmt.Sprintf("the driver crashed %s: %s; %s", where, signalName.FindString(e.words), crashed)}
+	case raised.MatchString(e.words):
+		return &Trouble{Kind: DriverCrashed, Message: fmt.Sprintf("the driver crashed %s: %s; %s", where, raised.FindStringSubmatch(e.words)[1], crashed)}
 	case strings.Contains(e.words, "panic: "):
 		return &Trouble{Kind: Other, Message: fmt.Sprintf("%s has a defect of its own (%s): %s", program, where, firstLine(e.words))}
 	}

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -189,8 +188,8 @@ type child struct {
 	command *exec.Cmd
 	events  chan GPUEvent
 	ended   chan error
-	// words are the last that it wrote on its standard error.
-	words *tail
+	// words are the first that it wrote on its standard error.
+	words *head
 }
 
 func startChild(program string, args []string, libraries string) (*child, error) {
@@ -198,11 +197,11 @@ func startChild(program string, args []string, libraries string) (*child, error)
 	if err != nil {
 		return nil, err
 	}
-	c := &child{command: exec.Command(program, args...), events: make(chan GPUEvent), ended: make(chan error, 1), words: &tail{}}
+	c := &child{command: exec.Command(program, args...), events: make(chan GPUEvent), ended: make(chan error, 1), words: &head{}}
 	c.command.Stdout, c.command.Stderr = writer, c.words
 	// Compiled anew and at once: a cache would hide a compiler that does not work, and a lazy
 	// driver would show it only later.
-	c.command.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries, "GOTRACEBACK=none", "CUDA_CACHE_DISABLE=1", "CUDA_MODULE_LOADING=EAGER")
+	c.command.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries, "CUDA_CACHE_DISABLE=1", "CUDA_MODULE_LOADING=EAGER")
 	c.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// Else a process that the driver left behind with our pipe would keep us waiting.
 	c.command.WaitDelay = burialTime
@@ -251,15 +250,12 @@ func (c *child) end() childEnd {
 	}
 }
 
-// tail keeps the last 4 KiB that are written to it.
-type tail struct{ text bytes.Buffer }
+// head keeps the first 4 KiB that are written to it: what a crash says comes before its traces.
+type head struct{ text []byte }
 
-func (t *tail) Write(p []byte) (int, error) {
-	t.text.Write(p)
-	if extra := t.text.Len() - 4096; extra > 0 {
-		t.text.Next(extra)
-	}
+func (h *head) Write(p []byte) (int, error) {
+	h.text = append(h.text, p[:min(len(p), 4096-len(h.text))]...)
 	return len(p), nil
 }
 
-func (t *tail) String() string { return strings.TrimSpace(t.text.String()) }
+func (h *head) String() string { return strings.TrimSpace(string(h.text)) }

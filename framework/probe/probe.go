@@ -95,7 +95,7 @@ func shortTo(limit int, text string) string {
 	if len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:limit-3], "") + "..."
+	return strings.ToValidUTF8(text[:max(0, limit-3)], "") + "..."[:min(3, limit)]
 }
 
 // milliseconds renders a duration for a result.
