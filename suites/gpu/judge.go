@@ -111,7 +111,17 @@ func judge(r probe.GPUResult) *finding.Finding {
 	return f
 }
 
+// ourProgram is what the probe starts to speak to the driver; its own trouble is not the GPU's.
+const ourProgram = "probe-gpu"
+
 func adviceOn(stage probe.GPUStage) advice {
+	switch stage.Trouble.Kind {
+	case probe.Missing, probe.Denied, probe.Other:
+		if strings.Contains(stage.Trouble.Message, ourProgram) {
+			return advice{layer: "the image", undecided: true, why: "the program that speaks to the driver could not be started, so that nothing of the GPU was tried",
+				do: "see that runner.image is of the runner's version, for the nodes' processors, and that volumes are not mounted noexec"}
+		}
+	}
 	if a, known := layers[stage.Trouble.Kind]; known {
 		return a
 	}

@@ -126,6 +126,9 @@ func TestJudgeQuotesTheDriver(t *testing.T) {
 			t.Errorf("%q lacks %q", f.Found, want)
 		}
 	}
+	if f := judge(broken(probe.StageLibrary, probe.Missing, "/probe-gpu is missing")); f == nil || !f.Undecided || !strings.Contains(f.Found, "the image") {
+		t.Errorf("a probe that is not whole: %v", f)
+	}
 	early := healthy()
 	early.Stages = early.Stages[:5]
 	if f := judge(early); f == nil || !f.Undecided {
