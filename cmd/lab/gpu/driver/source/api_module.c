@@ -44,7 +44,7 @@ static CUresult compile(const char *image, struct module **module, char *words, 
     snprintf(words, bytes, "ptxas fatal   : Internal error: the compiler refuses this PTX (simulated fault)\n");
     return CUDA_ERROR_INVALID_PTX;
   }
-  if (!memcmp(image, "\177ELF", 4)) /* a cubin: made for some real GPU */
+  if (!strncmp(image, "\177ELF", 4)) /* a cubin: made for some real GPU */
     return CUDA_ERROR_NO_BINARY_FOR_GPU;
   return ptx_parse(image, CAPABILITY, module, words, bytes);
 }
