@@ -3,6 +3,7 @@ package cuda
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"unsafe"
 
 	"aiv.internal/conformance/framework/probe"
@@ -34,9 +35,24 @@ func (d driver) do(name string, args ...uintptr) error {
 	case !known:
 		return &probe.Trouble{Kind: probe.DriverTooOld, Message: "the driver's library has no " + name + ": " + tooOld}
 	case code != success:
-		return &CallError{Call: name, Code: code}
+		return &CallError{Call: name, Code: code, More: d.words(code)}
 	}
 	return nil
+}
+
+// words are the driver's own for a code that we have none for: it may be newer than we are.
+func (d driver) words(code int32) string {
+	if _, ours := meanings[code]; ours {
+		return ""
+	}
+	var all []string
+	for _, function := range []string{"cuGetErrorName", "cuGetErrorString"} {
+		var word *byte // points into the library
+		if result, known := d.call(function, uintptr(code), uintptr(unsafe.Pointer(&word))); known && result == success {
+			all = append(all, text(word))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // version is the newest CUDA version that the driver supports, 1000 major + 10 minor. It
@@ -144,7 +160,7 @@ func (d driver) compile(source string) (uint64, error) {
 	err := d.do("cuModuleLoadDataEx", uintptr(unsafe.Pointer(&module)), uintptr(unsafe.Pointer(&image[0])),
 		uintptr(len(options)), uintptr(unsafe.Pointer(&options)), uintptr(unsafe.Pointer(&values)))
 	if refused, ok := err.(*CallError); ok {
-		refused.More = goString(log)
+		refused.More = strings.TrimSpace(goString(log) + " " + refused.More)
 	}
 	return module, err
 }

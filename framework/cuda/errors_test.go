@@ -72,8 +72,11 @@ func TestWhatIsSick(t *testing.T) {
 func TestWhatNVMLMeans(t *testing.T) {
 	for code, kind := range map[int32]string{15: probe.DeviceUnhealthy, 16: probe.DeviceUnhealthy, 18: probe.DriverTooOld, 9: probe.DriverError, 4711: probe.DriverError} {
 		var trouble *probe.Trouble
-		if err := judged(&nvmlError{"nvmlInit_v2", code}); !errors.As(err, &trouble) || trouble.Kind != kind {
+		if _, err := judged(&nvmlError{"nvmlInit_v2", code}); !errors.As(err, &trouble) || trouble.Kind != kind {
 			t.Errorf("%d: %v", code, err)
 		}
+	}
+	if detail, err := judged(&nvmlError{"nvmlInit_v2", 4}); err != nil || !strings.Contains(detail, "not permitted") {
+		t.Errorf("%q %v", detail, err)
 	}
 }

@@ -35,24 +35,30 @@ func (s *session) health() (string, error) {
 	}
 	n := nvml{s.library(handle)}
 	if err := n.do(n.newest("nvmlInit_v2", "nvmlInit")); err != nil {
-		return "", judged(err)
+		return judged(err)
 	}
 	defer func() { _ = n.do("nvmlShutdown") }() // what it says changes nothing any more
 	s.facts.Driver, _ = n.driverVersion()       // empty if NVML does not know
 	devices, err := s.nvmlDevices(n)
 	if err != nil {
-		return "", judged(err)
+		return judged(err)
 	}
 	if len(devices) == 0 {
 		return "unsupported: NVML shows no device", nil
 	}
 	h := probe.GPUHealth{ECC: "unsupported", Persistence: true}
-	for _, d := range devices {
+	for i, d := range devices {
+		if count, err := d.processes(); err == nil {
+			h.Processes += count
+		}
+		if i < len(s.devices) && s.devices[i].MIG {
+			d = d.whole()
+		}
 		if name, err := d.name(); err == nil && simulated(name) {
 			s.facts.Simulated = true
 		}
 		if err := examine(d, &h); err != nil {
-			return "", judged(err)
+			return judged(err)
 		}
 	}
 	h.Processes = max(0, h.Processes-s.own())
@@ -131,9 +137,6 @@ func examine(d nvmlDevice, h *probe.GPUHealth) error {
 	}
 	on, err := d.persistence()
 	h.Persistence = h.Persistence && note(err) && on
-	if count, err := d.processes(); note(err) {
-		h.Processes += count
-	}
 	return lost
 }
 
@@ -159,23 +162,23 @@ func sick(h probe.GPUHealth) error {
 	return nil
 }
 
-// judged turns an error of NVML into trouble, or into nothing but a detail where the library or
-// the container merely does not let us look.
-func judged(err error) error {
+// judged turns an error of NVML into trouble, or into a mere detail where NVML or the container
+// does not let us look: that says nothing about the device.
+func judged(err error) (detail string, trouble error) {
 	var refused *nvmlError
 	if !errors.As(err, &refused) {
-		return err
+		return "", err
 	}
-	trouble := &probe.Trouble{Kind: probe.DriverError, Message: err.Error() + ". Look at `nvidia-smi` and the kernel log (dmesg) on the node"}
+	const look = ". Look at `nvidia-smi` and the kernel log (dmesg) on the node"
 	switch {
 	case refused.lost():
-		trouble.Kind = probe.DeviceUnhealthy
-		trouble.Message = err.Error() + ". Drain the node and reset the GPU (`nvidia-smi -r`), or restart the node; have the device replaced if it comes back"
+		return "", &probe.Trouble{Kind: probe.DeviceUnhealthy, Message: err.Error() + ". Drain the node and reset the GPU (`nvidia-smi -r`), or restart the node; have the device replaced if it comes back"}
 	case refused.code == nvmlMismatch:
-		trouble.Kind = probe.DriverTooOld
-		trouble.Message = meanings[803].what + "; " + meanings[803].do
+		return "", &probe.Trouble{Kind: probe.DriverTooOld, Message: meanings[803].what + "; " + meanings[803].do}
+	case slices.Contains(nvmlSilent, refused.code):
+		return "unsupported: " + err.Error(), nil
 	}
-	return trouble
+	return "", &probe.Trouble{Kind: probe.DriverError, Message: err.Error() + look}
 }
 
 func healthText(h probe.GPUHealth) string {

@@ -11,6 +11,10 @@ const (
 	nvmlMismatch         = 18
 )
 
+// nvmlSilent are the codes with which NVML does not say anything about the device: not
+// supported, not permitted, a part of the library or a function missing.
+var nvmlSilent = []int32{3, 4, 12, 13}
+
 // nvmlErrors are those that say something about the device or the node.
 var nvmlErrors = map[int32]string{
 	1:   "NVML is not initialised",
@@ -113,6 +117,19 @@ func (n nvml) byIndex(index int) (nvmlDevice, error) {
 	d := nvmlDevice{nvml: n}
 	err := n.do(n.newest("nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex"), uintptr(index), uintptr(unsafe.Pointer(&d.handle)))
 	return d, err
+}
+
+// whole is the device that a MIG instance is a part of, which knows more; the device itself if
+// it is none, or if the container may not ask.
+func (d nvmlDevice) whole() nvmlDevice {
+	parent := nvmlDevice{nvml: d.nvml}
+	if _, known := d.nvml.has("nvmlDeviceGetDeviceHandleFromMigDeviceHandle"); !known {
+		return d
+	}
+	if d.nvml.do("nvmlDeviceGetDeviceHandleFromMigDeviceHandle", d.handle, uintptr(unsafe.Pointer(&parent.handle))) != nil {
+		return d
+	}
+	return parent
 }
 
 func (d nvmlDevice) name() (string, error) {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // The driver's libraries, by the names under which every version of it installs them.
@@ -86,13 +88,10 @@ func also(names string) string {
 	return " (only " + names + ")"
 }
 
-func openable(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	return file.Close()
-}
+// openable asks whether a device may be opened, by access(2), which asks the device cgroup as
+// well (inode_permission in Linux). To open it would make the driver initialise the device,
+// and that may never end.
+func openable(path string) error { return unix.Access(path, unix.R_OK|unix.W_OK) }
 
 // libraryPath is the LD_LIBRARY_PATH with which the driver's libraries are found, and with
 // which they find each other: the driver loads its compiler by its plain name, and an image

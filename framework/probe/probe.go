@@ -1,7 +1,7 @@
-// Package probe measures: what a volume does with data, and how far a connection gets. Its
-// functions run in a throwaway pod, through cmd/probe, and in the runner itself. Each returns
-// a small result that says what was seen, good or bad; only what kept it from measuring at
-// all is an error. It judges nothing: the checks do.
+// Package probe measures: what a volume does with data, how far a connection gets, and whether
+// a GPU computes. Its functions run in a throwaway pod, through cmd/probe, and in the runner
+// itself. Each returns a small result that says what was seen, good or bad; only what kept it
+// from measuring at all is an error. It judges nothing: the checks do.
 //
 // It needs no more than the standard library and golang.org/x/sys, so that the program in the
 // pod stays small.
