@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"aiv.internal/conformance/cmd/lab/build"
+	"aiv.internal/conformance/cmd/lab/gpu/device"
+	"aiv.internal/conformance/cmd/lab/images"
 	"aiv.internal/conformance/cmd/lab/state"
 	"aiv.internal/conformance/cmd/lab/topology"
 )
@@ -24,6 +26,9 @@ type values struct {
 	CA, Registry, Repository, RegistryUser        string
 	RegistryPassword                              string
 	BlockClass, SharedClass, BlockProvisioner     string
+	CPUNodes, GPUNodes, GPUsPerNode               int
+	GPUModel, GPUResource, RuntimeClass           string
+	GPUOperator, Notebook                         string
 	// On is the day of the attestations, Next one half a year later, Until one a year later.
 	On, Next, Until string
 }
@@ -50,6 +55,14 @@ func Render(dir state.Dir, now time.Time) ([]byte, error) {
 		BlockClass:       topology.BlockClass,
 		SharedClass:      topology.SharedClass,
 		BlockProvisioner: topology.BlockProvisioner,
+		CPUNodes:         len(topology.Nodes()) - len(topology.GPUNodes()),
+		GPUNodes:         len(topology.GPUNodes()),
+		GPUsPerNode:      topology.GPUsPerNode,
+		GPUModel:         device.Model,
+		GPUResource:      device.Resource,
+		GPUOperator:      device.OperatorVersion,
+		RuntimeClass:     device.RuntimeClass,
+		Notebook:         images.Notebook,
 		On:               now.AddDate(0, 0, -1).Format(time.DateOnly),
 		Next:             now.AddDate(0, 6, 0).Format(time.DateOnly),
 		Until:            now.AddDate(1, 0, 0).Format(time.DateOnly),

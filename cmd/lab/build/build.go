@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"aiv.internal/conformance/cmd/lab/console"
+	"aiv.internal/conformance/cmd/lab/gpu/device"
 	"aiv.internal/conformance/cmd/lab/state"
 )
 
@@ -67,6 +68,7 @@ func targets() []target {
 		},
 		{what: "CoreDNS", module: "coredns", packages: []string{"."}, programs: []string{"coredns"}, flags: "-s -w"},
 		{what: "the sandbox program", module: ".", packages: []string{"./pause"}, programs: []string{"pause"}, flags: "-s -w"},
+		{what: "the GPU nodes' container runtime", module: ".", packages: []string{"./gpu/" + device.Runtime}, programs: []string{device.Runtime}, flags: "-s -w"},
 	}
 }
 
@@ -87,6 +89,9 @@ func Programs(ctx context.Context, dir state.Dir, say *console.Console) error {
 		if err := os.WriteFile(t.stampFile(dir), []byte(stamp), 0o644); err != nil {
 			return err
 		}
+	}
+	if err := driver(ctx, dir, source, say); err != nil {
+		return fmt.Errorf("build the simulated GPU driver: %w", err)
 	}
 	return own(dir)
 }
@@ -117,19 +122,14 @@ func (t target) stamp(source string) (string, error) {
 		if !strings.HasPrefix(name, ".") {
 			continue
 		}
-		own, err := filepath.Glob(filepath.Join(module, name, "*.go"))
+		own, err := sources(module, filepath.Join(module, name))
 		if err != nil {
 			return "", err
 		}
 		files = append(files, own...)
 	}
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(hash, "%s %d\n", filepath.Base(file), len(content))
-		hash.Write(content)
+	if err := addFiles(hash, files); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("%x", hash.Sum(nil)), nil
 }

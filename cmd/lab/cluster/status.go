@@ -7,6 +7,7 @@ import (
 
 	"aiv.internal/conformance/cmd/lab/controlplane"
 	"aiv.internal/conformance/cmd/lab/faults"
+	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/network"
 	"aiv.internal/conformance/cmd/lab/node"
 	"aiv.internal/conformance/cmd/lab/storage"
@@ -45,6 +46,9 @@ func Processes() []string {
 		for short := range storage.Drivers {
 			names = append(names, storage.Node(short, worker.Name))
 		}
+	}
+	for _, worker := range topology.GPUNodes() {
+		names = append(names, gpu.Plugin(worker.Name))
 	}
 	return names
 }
@@ -95,6 +99,7 @@ func (l Lab) askCluster(ctx context.Context, add func(name string, ok bool, word
 	}
 	report(add, "cluster DNS", dnsReady(ctx, cluster))
 	report(add, "storage drivers", driversKnown(ctx, cluster))
+	report(add, "simulated GPUs", gpusReady(ctx, cluster))
 	report(add, "registry", registryReady(l.Dir)(ctx))
 }
 

@@ -18,6 +18,7 @@ import (
 	"aiv.internal/conformance/cmd/lab/console"
 	"aiv.internal/conformance/cmd/lab/controlplane"
 	"aiv.internal/conformance/cmd/lab/faults"
+	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/images"
 	"aiv.internal/conformance/cmd/lab/kubeconfig"
 	"aiv.internal/conformance/cmd/lab/network"
@@ -184,7 +185,7 @@ func (l Lab) startNode(ctx context.Context, worker topology.Node, apiReady <-cha
 		if err := node.StartAgents(ctx, supervisor, worker); err != nil {
 			return err
 		}
-		if err := storage.StartNode(ctx, supervisor, worker); err != nil {
+		if err := errors.Join(storage.StartNode(ctx, supervisor, worker), gpu.StartNode(ctx, supervisor, worker)); err != nil {
 			return err
 		}
 		return l.waitNode(ctx, worker)
@@ -211,7 +212,7 @@ func (l Lab) fill(ctx context.Context, apiReady <-chan struct{}) error {
 	if err := storage.StartControllers(ctx, l.supervisor()); err != nil {
 		return err
 	}
-	return l.Say.Step("cluster DNS and storage answer", func() error { return l.waitServices(ctx, cluster) })
+	return l.Say.Step("cluster DNS, storage and simulated GPUs answer", func() error { return l.waitServices(ctx, cluster) })
 }
 
 func (l Lab) seed(ctx context.Context, cluster *seed.Cluster) error {

@@ -10,6 +10,7 @@ import (
 
 	"aiv.internal/conformance/cmd/lab/controlplane"
 	"aiv.internal/conformance/cmd/lab/faults"
+	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/process"
 	"aiv.internal/conformance/cmd/lab/seed"
 	"aiv.internal/conformance/cmd/lab/storage"
@@ -58,12 +59,12 @@ func nodeReady(ctx context.Context, cluster *seed.Cluster, name string) error {
 }
 
 // waitServices waits for what a conformance run needs of the cluster: DNS, the drivers known
-// to each node, and the namespace's own service account.
+// to each node, the GPU nodes' devices and labels, and the namespace's own service account.
 func (l Lab) waitServices(ctx context.Context, cluster *seed.Cluster) error {
 	if len(faults.Active(l.Dir)) > 0 {
 		return nil
 	}
-	for _, condition := range []func(context.Context, *seed.Cluster) error{dnsReady, driversKnown, accountsReady} {
+	for _, condition := range []func(context.Context, *seed.Cluster) error{dnsReady, driversKnown, labelGPUs, gpusReady, accountsReady} {
 		if err := process.Until(ctx, func(ctx context.Context) error { return condition(ctx, cluster) }); err != nil {
 			return err
 		}
@@ -99,6 +100,15 @@ func driversKnown(ctx context.Context, cluster *seed.Cluster) error {
 		}
 	}
 	return nil
+}
+
+// labelGPUs writes the labels of the GPU nodes, which must have registered.
+func labelGPUs(ctx context.Context, cluster *seed.Cluster) error {
+	return gpu.Label(ctx, cluster.Client)
+}
+
+func gpusReady(ctx context.Context, cluster *seed.Cluster) error {
+	return gpu.Ready(ctx, cluster.Client)
 }
 
 func accountsReady(ctx context.Context, cluster *seed.Cluster) error {

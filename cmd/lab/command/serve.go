@@ -4,12 +4,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"aiv.internal/conformance/cmd/lab/csi"
+	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/registry"
 )
 
 // newServe holds the servers that `lab up` starts in the background.
 func newServe() *cobra.Command {
 	command := &cobra.Command{Use: "serve", Short: "Run one server of the lab in the foreground", Hidden: true}
-	command.AddCommand(csi.NewCommand(), registry.NewCommand())
+	command.AddCommand(csi.NewCommand(), gpu.NewCommand(), registry.NewCommand())
 	return command
 }

@@ -9,9 +9,12 @@ var (
 	// volumeItems make claims and the pods that write to them.
 	volumeItems = []string{"6.1.1", "6.1.4.1", "6.1.4.2", "6.2.1", "6.2.2", "6.2.3"}
 	// podItems run throwaway pods.
-	podItems = slices.Concat(volumeItems, []string{"5.1.6", "N.2.registry-from-pods", "N.2.own-program"})
+	podItems = slices.Concat(gpuPodItems, volumeItems, []string{"5.1.6", "N.2.registry-from-pods", "N.2.own-program"})
+	// gpuPodItems run pods on GPU nodes, and gpuItems ask about these nodes.
+	gpuPodItems = []string{"1.2.1", "1.2.3", "1.2.5"}
+	gpuItems    = slices.Concat(gpuPodItems, []string{"1.2.2", "1.2.4"})
 	// apiItems ask the API server for something.
-	apiItems = slices.Concat([]string{"1.1.1", "1.1.2", "1.1.3", "1.1.4", "6.1.2", "6.1.3", "6.1.5", "N.2.cluster-ca"}, permissionItems, podItems)
+	apiItems = slices.Concat([]string{"1.1.1", "1.1.2", "1.1.3", "1.1.4", "1.2.2", "1.2.4", "6.1.2", "6.1.3", "6.1.5", "N.2.cluster-ca"}, permissionItems, podItems)
 )
 
 func without(items []string, aimedAt ...string) []string {

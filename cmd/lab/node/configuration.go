@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"text/template"
 
+	"aiv.internal/conformance/cmd/lab/gpu/device"
 	"aiv.internal/conformance/cmd/lab/images"
 	"aiv.internal/conformance/cmd/lab/kubeconfig"
 	"aiv.internal/conformance/cmd/lab/pki"
@@ -35,6 +36,8 @@ type values struct {
 	ClusterDomain string
 	KubeletRoot   string
 	ResolvConf    string
+	GPUHandler    string
+	GPURuntime    string
 }
 
 // CNIFolder holds the node's network configuration; without it the node is not ready.
@@ -57,6 +60,8 @@ func Configure(dir state.Dir, node topology.Node) error {
 		ClusterDomain: topology.ClusterDomain,
 		KubeletRoot:   KubeletRoot(node.Name),
 		ResolvConf:    dir.Path("nodes", "resolv.conf"),
+		GPUHandler:    device.RuntimeHandler,
+		GPURuntime:    dir.Bin(device.Runtime),
 	}
 	for name, target := range map[string]string{
 		"containerd.toml": file(dir, node, "containerd.toml"),

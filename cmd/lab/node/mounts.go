@@ -67,6 +67,10 @@ func Hold(ctx context.Context, supervisor process.Supervisor) error {
 		fmt.Sprintf("mount --bind %q /etc/hosts", dir.Path("nodes", "hosts")),
 		// Volumes that a pod asks to have propagated need shared mounts, inside the lab.
 		"mount --make-rshared /",
+		// All but one folder, which each kubelet sees as its own (withDevicePlugins).
+		fmt.Sprintf("mkdir -p %q", devicePlugins),
+		fmt.Sprintf("mount --bind %[1]q %[1]q", devicePlugins),
+		fmt.Sprintf("mount --make-private %q", devicePlugins),
 		fmt.Sprintf("touch %q", ready),
 		fmt.Sprintf("exec %q", dir.Bin("pause")))
 	return supervisor.Start(ctx, process.Spec{
@@ -77,6 +81,20 @@ func Hold(ctx context.Context, supervisor process.Supervisor) error {
 			return err
 		},
 	})
+}
+
+// devicePlugins is where a kubelet listens for device plugins and remembers their devices,
+// whatever its own folder is: the path is compiled in (k8s.io/kubelet, DevicePluginPath), and
+// two kubelets that see one folder there take each other's socket away.
+const devicePlugins = "/var/lib/kubelet/device-plugins"
+
+// withDevicePlugins lets a kubelet see its own folder at that path, by a mount namespace of its
+// own. Everything else that it or a driver mounts goes on to be seen by both, because only the
+// mount point is private.
+func withDevicePlugins(node string, command ...string) []string {
+	own := filepath.Join(KubeletRoot(node), filepath.Base(devicePlugins))
+	script := fmt.Sprintf("mount --bind %q %q && exec \"$@\"", own, devicePlugins)
+	return append([]string{"unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script, "sh"}, command...)
 }
 
 // Enter leads a command into the lab's mount namespace, and into the node's network where

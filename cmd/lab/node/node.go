@@ -91,7 +91,7 @@ func ctrOutput(ctx context.Context, supervisor process.Supervisor, node topology
 // kubelet that does not find it waits longer and longer between two tries.
 func StartAgents(ctx context.Context, supervisor process.Supervisor, node topology.Node) error {
 	dir := supervisor.Dir
-	kubelet, err := Enter(supervisor, node.Name, dir.Bin("kubelet"),
+	command := withDevicePlugins(node.Name, dir.Bin("kubelet"),
 		"--config="+file(dir, node, "kubelet.yaml"),
 		"--kubeconfig="+kubeconfig.Component(dir, pki.Kubelet(node.Name)),
 		"--root-dir="+KubeletRoot(node.Name),
@@ -101,10 +101,11 @@ func StartAgents(ctx context.Context, supervisor process.Supervisor, node topolo
 		"--node-labels=topology.kubernetes.io/zone="+node.Zone+",topology.kubernetes.io/region=lab",
 		"--v=1",
 	)
+	kubelet, err := Enter(supervisor, node.Name, command...)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir.Path("nodes", KubeletRoot(node.Name)), 0o750); err != nil {
+	if err := os.MkdirAll(dir.Path("nodes", KubeletRoot(node.Name), filepath.Base(devicePlugins)), 0o750); err != nil {
 		return err
 	}
 	if err := supervisor.Start(ctx, process.Spec{Name: Kubelet(node.Name), Command: kubelet}); err != nil {

@@ -16,7 +16,7 @@ import (
 // CNIPlugins is where Debian's containernetworking-plugins installs.
 const CNIPlugins = "/usr/lib/cni"
 
-// tool is a program that the lab needs and the Debian package that has it.
+// tool is a program, or a file of C, that the lab needs and the Debian package that has it.
 type tool struct {
 	path, debianPackage string
 	// usedBy is who runs it where the lab's own code does not.
@@ -26,7 +26,7 @@ type tool struct {
 var tools = []tool{
 	{"containerd", "containerd", ""},
 	{"ctr", "containerd", ""},
-	{"runc", "runc", "containerd"},
+	{"runc", "runc", ""},
 	{filepath.Join(CNIPlugins, "ptp"), "containernetworking-plugins", "containerd"},
 	{filepath.Join(CNIPlugins, "host-local"), "containernetworking-plugins", "ptp"},
 	{filepath.Join(CNIPlugins, "loopback"), "containernetworking-plugins", "containerd"},
@@ -41,6 +41,8 @@ var tools = []tool{
 	{"mkfs.xfs", "xfsprogs", ""},
 	{"xfs_growfs", "xfsprogs", ""},
 	{"bindfs", "bindfs", ""},
+	{"gcc", "gcc", "the script that builds the simulated GPU driver"},
+	{"/usr/include/stdlib.h", "libc6-dev", "gcc"},
 }
 
 // MissingError lists the Debian packages that are not installed.
@@ -64,7 +66,16 @@ func Machine() error {
 	if err := Root(); err != nil {
 		return err
 	}
-	return errors.Join(missing(exec.LookPath), kernel("/"))
+	return errors.Join(missing(find), kernel("/"))
+}
+
+// find is exec.LookPath for programs; a header need not be executable.
+func find(path string) (string, error) {
+	if strings.HasSuffix(path, ".h") {
+		_, err := os.Stat(path)
+		return path, err
+	}
+	return exec.LookPath(path)
 }
 
 // Root returns nil if this process may change the machine.

@@ -44,3 +44,16 @@ func TestKernel(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestFindHeader(t *testing.T) {
+	header := filepath.Join(t.TempDir(), "a.h")
+	if _, err := find(header); err == nil {
+		t.Error("found one that is not there")
+	}
+	if err := os.WriteFile(header, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := find(header); err != nil {
+		t.Error(err)
+	}
+}

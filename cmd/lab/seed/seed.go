@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"aiv.internal/conformance/cmd/lab/csi"
+	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/kubeconfig"
 	"aiv.internal/conformance/cmd/lab/network"
 	"aiv.internal/conformance/cmd/lab/state"
@@ -36,6 +37,7 @@ func All(ctx context.Context, cluster *Cluster, dir state.Dir) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return dns(ctx, cluster) })
 	group.Go(func() error { return storage(ctx, cluster) })
+	group.Go(func() error { return GPU(ctx, cluster) })
 	group.Go(func() error { return Namespace(ctx, cluster, dir) })
 	return group.Wait()
 }
@@ -57,6 +59,15 @@ func storage(ctx context.Context, cluster *Cluster) error {
 		return err
 	}
 	return cluster.Apply(ctx, "", csi.Objects())
+}
+
+// GPU applies what NVIDIA's operator would have. The nodes' labels are written when there are
+// nodes.
+func GPU(ctx context.Context, cluster *Cluster) error {
+	if err := cluster.Apply(ctx, "", gpu.CRDs()); err != nil {
+		return err
+	}
+	return cluster.Apply(ctx, "", gpu.Objects())
 }
 
 // Namespace seeds the customer's namespace and the runner's rights and credentials. It also

@@ -2,6 +2,8 @@
 // are fixed: one machine runs one lab.
 package topology
 
+import "slices"
+
 // The underlay: the bridge that the nodes hang on and that the control plane listens on.
 const (
 	Bridge     = "lab0"
@@ -60,12 +62,22 @@ type Node struct {
 	IP      string
 	PodCIDR string
 	Zone    string
+	// GPUs are how many simulated ones it has.
+	GPUs int
 }
+
+// GPUsPerNode is how many simulated GPUs a GPU node has.
+const GPUsPerNode = 2
 
 // Nodes are the lab's workers.
 func Nodes() []Node {
 	return []Node{
 		{Name: "lab-node1", IP: "10.64.0.11", PodCIDR: "10.65.1.0/24", Zone: "zone-a"},
-		{Name: "lab-node2", IP: "10.64.0.12", PodCIDR: "10.65.2.0/24", Zone: "zone-b"},
+		{Name: "lab-node2", IP: "10.64.0.12", PodCIDR: "10.65.2.0/24", Zone: "zone-b", GPUs: GPUsPerNode},
 	}
+}
+
+// GPUNodes are the workers that have GPUs.
+func GPUNodes() []Node {
+	return slices.DeleteFunc(Nodes(), func(node Node) bool { return node.GPUs == 0 })
 }

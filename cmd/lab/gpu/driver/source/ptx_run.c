@@ -1,5 +1,5 @@
-/* Runs kernels: block after block, and within a block thread after thread, each until it ends or
-   comes to a barrier. */
+/* Runs kernels: block after block, and within a block group after group of threads, each until it
+   ends or comes to a barrier. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +19,16 @@ typedef int64_t c_s64;
 typedef float c_f32;
 typedef double c_f64;
 
-enum state { READY, AT_BARRIER, ENDED, BAD_ADDRESS, MISALIGNED };
+/* PARTED: the threads of a group want different ways at the next operation. */
+enum state { READY, AT_BARRIER, ENDED, PARTED, BAD_ADDRESS, MISALIGNED };
+
+/* So many threads run in step, which shares the cost of each operation's decoding. The slots of a
+   group lie together: first slot 0 of each thread, then slot 1 of each. */
+#define GROUP 16
 
 struct thread {
   const struct operation *pc;
-  union slot *slots;
+  union slot *slots; /* slot i is slots[i * GROUP] */
   enum state state;
 };
 
@@ -87,65 +92,47 @@ struct block {
 #define EXTEND_f32 D.f32 = value
 #define EXTEND_f64 D.f64 = value
 
-/* Runs the thread until it stops. Each operation jumps to the next one's code itself, which is
-   what makes this fast. */
-static enum state run_thread(struct thread *thread, const struct block *block) {
-  static const void *const code[] = {
-#define OP(id, text, o0, o1, o2, o3, ...) &&code_##id,
-#include "ptx_ops.def"
-#undef OP
-  };
-  const struct operation *pc = thread->pc;
-  union slot *const slots = thread->slots;
-  const struct operation *const operations = block->operations;
-  unsigned char *const global = block->memory->bytes, *const shared = block->shared;
-  const uint16_t *const valid = block->memory->valid;
-  const uint64_t base = block->memory->base, sharedBytes = block->sharedBytes;
+/* The interpreter for a group of threads that do the same, and for one that goes its own way. */
+#define RUN run_together
+#define LANES GROUP
+#include "ptx_interpreter.h"
+#undef RUN
+#undef LANES
+#define RUN run_alone
+#define LANES 1
+#include "ptx_interpreter.h"
 
-#define R(i) slots[pc->slot[i]]
-#define D R(0)
-#define A R(1)
-#define B R(2)
-#define C R(3)
-#define OFFSET ((uint64_t)(int64_t)pc->offset)
-#define STOP(why) \
-  do { \
-    thread->pc = pc + 1; \
-    return thread->state = (why); \
-  } while (0)
-#define JUMP \
-  do { \
-    pc = operations + pc->offset; \
-    goto *code[pc->code]; \
-  } while (0)
-#define OP(id, text, o0, o1, o2, o3, ...) \
-  code_##id : { \
-    __VA_ARGS__; \
-    pc++; \
-    goto *code[pc->code]; \
+/* Runs the threads until each has stopped: in step as long as they agree on the way. */
+static enum state run_group(struct thread *threads, unsigned count, const struct block *block) {
+  enum state state = PARTED;
+  if (count == GROUP) {
+    state = run_together(threads, block);
+    for (unsigned i = 1; i < count; i++) {
+      threads[i].pc = threads[0].pc;
+      threads[i].state = state;
+    }
   }
-
-  goto *code[pc->code];
-#include "ptx_ops.def"
-#undef OP
+  for (unsigned i = 0; i < count && state == PARTED; i++) {
+    enum state own = run_alone(&threads[i], block);
+    if (own == BAD_ADDRESS || own == MISALIGNED)
+      state = own;
+  }
+  return state;
 }
 
 /* Runs all threads of the block, from barrier to barrier. */
 static CUresult run_block(const struct block *block, struct thread *threads, unsigned count) {
   for (;;) {
     unsigned waiting = 0;
-    for (unsigned i = 0; i < count; i++)
-      switch (run_thread(&threads[i], block)) {
-      case AT_BARRIER:
-        waiting++;
-        break;
-      case BAD_ADDRESS:
+    for (unsigned i = 0; i < count; i += GROUP) {
+      enum state state = run_group(&threads[i], count - i < GROUP ? count - i : GROUP, block);
+      if (state == BAD_ADDRESS)
         return CUDA_ERROR_ILLEGAL_ADDRESS;
-      case MISALIGNED:
+      if (state == MISALIGNED)
         return CUDA_ERROR_MISALIGNED_ADDRESS;
-      default:
-        break;
-      }
+    }
+    for (unsigned i = 0; i < count; i++)
+      waiting += threads[i].state == AT_BARRIER;
     if (!waiting)
       return CUDA_SUCCESS;
     /* Some wait where others never come: a GPU might wait for ever. */
@@ -157,12 +144,13 @@ static CUresult run_block(const struct block *block, struct thread *threads, uns
 
 static void begin_thread(struct thread *thread, const struct function *function, const union slot *initial, const unsigned *size, unsigned number) {
   union slot *slots = thread->slots;
-  memcpy(slots, initial, (size_t)function->slotCount * sizeof *slots);
-  slots[SLOT_TID_X].u64 = number % size[0];
-  slots[SLOT_TID_Y].u64 = number / size[0] % size[1];
-  slots[SLOT_TID_Z].u64 = number / size[0] / size[1];
-  slots[SLOT_LANEID].u64 = number % 32;
-  slots[SLOT_WARPID].u64 = number / 32;
+  for (int i = 0; i < function->slotCount; i++)
+    slots[i * GROUP] = initial[i];
+  slots[SLOT_TID_X * GROUP].u64 = number % size[0];
+  slots[SLOT_TID_Y * GROUP].u64 = number / size[0] % size[1];
+  slots[SLOT_TID_Z * GROUP].u64 = number / size[0] / size[1];
+  slots[SLOT_LANEID * GROUP].u64 = number % 32;
+  slots[SLOT_WARPID * GROUP].u64 = number / 32;
   thread->pc = function->operations;
   thread->state = READY;
 }
@@ -186,16 +174,16 @@ static void set_parameters(const struct function *function, const struct launch 
   }
 }
 
-/* The threads' slots; a function without barriers ends one thread before the next begins, and
-   all use the same ones. */
+/* The threads' slots; a function without barriers ends one group before the next begins, and all
+   use the same ones. */
 static CUresult make_threads(const struct function *function, unsigned count, struct thread **threads, union slot **slots) {
-  unsigned files = function->barrier ? count : 1;
+  size_t groups = function->barrier ? (count + GROUP - 1) / GROUP : 1, groupSlots = (size_t)function->slotCount * GROUP;
   *threads = calloc(count, sizeof **threads);
-  *slots = calloc((size_t)files * (size_t)function->slotCount, sizeof **slots);
+  *slots = calloc(groups * groupSlots, sizeof **slots);
   if (!*threads || !*slots)
     return CUDA_ERROR_OUT_OF_MEMORY;
   for (unsigned i = 0; i < count; i++)
-    (*threads)[i].slots = *slots + (size_t)(function->barrier ? i : 0) * (size_t)function->slotCount;
+    (*threads)[i].slots = *slots + (function->barrier ? i / GROUP : 0) * groupSlots + i % GROUP;
   return CUDA_SUCCESS;
 }
 
@@ -209,11 +197,12 @@ static CUresult run_grid(const struct function *function, const struct launch *l
         initial[SLOT_CTAID_X].u64 = x;
         initial[SLOT_CTAID_Y].u64 = y;
         initial[SLOT_CTAID_Z].u64 = z;
-        for (unsigned i = 0; i < count && !result; i += function->barrier ? count : 1) {
-          unsigned together = function->barrier ? count : 1;
-          for (unsigned t = i; t < i + together; t++)
+        unsigned together = function->barrier ? count : GROUP;
+        for (unsigned i = 0; i < count && !result; i += together) {
+          unsigned here = count - i < together ? count - i : together;
+          for (unsigned t = i; t < i + here; t++)
             begin_thread(&threads[t], function, initial, launch->block, t);
-          result = run_block(block, &threads[i], together);
+          result = run_block(block, &threads[i], here);
         }
       }
   return result;
