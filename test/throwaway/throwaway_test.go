@@ -38,9 +38,12 @@ const (
 )
 
 // connect returns clients with the runner's own rights.
-func connect(t *testing.T) throwaway.Client {
+func connect(t *testing.T) throwaway.Client { return connectAs(t, "kubeconfig") }
+
+// connectAs returns clients with the rights of one of the lab's kubeconfigs.
+func connectAs(t *testing.T, kubeconfig string) throwaway.Client {
 	t.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join("..", "..", ".lab", "kubeconfig"))
+	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join("..", "..", ".lab", kubeconfig))
 	if err != nil {
 		t.Fatalf("the lab is not up (lab up): %v", err)
 	}
@@ -87,6 +90,18 @@ func nothingLeft(t *testing.T, client throwaway.Client, id string) {
 	claims, err := client.Kube.CoreV1().PersistentVolumeClaims(namespace).List(context.Background(), options)
 	if err != nil || len(claims.Items) > 0 {
 		t.Errorf("claims left: %v, %v", len(claims.Items), err)
+	}
+	jobs, err := client.Kube.BatchV1().Jobs(namespace).List(context.Background(), options)
+	if err != nil || len(jobs.Items) > 0 {
+		t.Errorf("jobs left: %v, %v", len(jobs.Items), err)
+	}
+	templates, err := client.Kube.ResourceV1().ResourceClaimTemplates(namespace).List(context.Background(), options)
+	if err != nil || len(templates.Items) > 0 {
+		t.Errorf("templates of claims left: %v, %v", len(templates.Items), err)
+	}
+	devices, err := client.Kube.ResourceV1().ResourceClaims(namespace).List(context.Background(), options)
+	if err != nil || len(devices.Items) > 0 {
+		t.Errorf("claims of devices left: %v, %v", len(devices.Items), err)
 	}
 	leases, err := client.Kube.CoordinationV1().Leases(namespace).List(context.Background(), options)
 	if err != nil || len(leases.Items) > 0 {
@@ -324,16 +339,26 @@ func TestClaimsEndWithTheCause(t *testing.T) {
 	}
 }
 
+// abandoned begins a run that nobody ends, as a killed one.
+func abandoned(t *testing.T, client throwaway.Client) (*throwaway.Run, string) {
+	t.Helper()
+	id := fmt.Sprintf("killed-%08x", rand.Uint32())
+	run, err := throwaway.Begin(t.Context(), client, settings(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run, id
+}
+
+// forgotten takes the cleanups of a killed run: they never run.
+func forgotten(func(context.Context) error) {}
+
 // A run that was killed leaves everything; the sweep removes it, volumes too.
 func TestSweepAfterAKill(t *testing.T) {
 	t.Parallel()
 	ctx, client := limited(t), connect(t)
-	id := fmt.Sprintf("killed-%08x", rand.Uint32())
-	run, err := throwaway.Begin(ctx, client, settings(id))
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := run.Kit("6.1.1", func(func(context.Context) error) {}) // killed: no cleanup ever runs
+	run, id := abandoned(t, client)
+	k := run.Kit("6.1.1", forgotten)
 	claim, err := k.Claim(ctx, throwaway.ClaimOptions{Class: shared, AccessMode: corev1.ReadWriteMany, Size: resource.MustParse("1Gi")})
 	if err != nil {
 		t.Fatal(err)
