@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,7 +58,7 @@ func (k *Kit) mayRun(pod *corev1.Pod, what string) error {
 	if err := k.run.mayCreate(what); err != nil {
 		return err
 	}
-	for _, container := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
+	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		if container.Image == "" {
 			return finding.NotDecided("an image that holds the probe", "none is answered", "",
 				"set runner.image in the answers file, or give --image")
