@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The same image as `make image` makes, for those who have Docker: runner, probe and a shell for
+# The same image as `make image` makes, for those who have Docker: runner, probes and a shell for
 # CI jobs, and of Debian what NVIDIA's driver needs when it runs (cmd/image/glibc.go says why).
 # Everything else is compiled from this repository, with its Go modules.
 #
@@ -42,6 +42,7 @@ COPY . .
 RUN mkdir -p /root-of-image/bin /root-of-image/etc /root-of-image/tmp \
  && go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o /root-of-image/bin/sh ./cmd/shell \
  && go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o /root-of-image/probe ./cmd/probe \
+ && go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o /root-of-image/probe-gpu ./cmd/probe-gpu \
  && go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=${VERSION}" -o /root-of-image/runner ./cmd/runner \
  && printf 'root:x:0:\nnonroot:x:65532:\n' > /root-of-image/etc/group \
  && printf 'root:x:0:0:root:/root:/bin/sh\nnonroot:x:65532:65532:nonroot:/tmp:/bin/sh\n' > /root-of-image/etc/passwd \

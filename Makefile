@@ -19,8 +19,8 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 GOTESTSUM_VERSION := v1.13.0
 GITLAB_CI_LOCAL_VERSION := 4.61.1
 
-# All builds are static and alike, so that they share what is compiled. Only tests with the
-# race detector need a C compiler.
+# All builds are alike, so that they share what is compiled, and need no C compiler. Only tests
+# with the race detector, and the lab's simulated GPU driver, need one.
 export CGO_ENABLED := 0
 BUILD := $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
 
@@ -64,12 +64,12 @@ demo: build ## Bring the lab up, check it, and say where the report is (root; in
 ##@ To build
 
 .PHONY: build
-build: build-runner build-lab ## Build bin/runner, bin/probe and .lab/bin/lab
+build: build-runner build-lab ## Build bin/runner, bin/probe, bin/probe-gpu and .lab/bin/lab
 
 .PHONY: build-runner
-build-runner: ## Build bin/runner and bin/probe
-	@echo "building bin/runner and bin/probe (the first time takes minutes, later ones seconds)"
-	$(BUILD) -o bin/ ./cmd/runner ./cmd/probe
+build-runner: ## Build bin/runner, bin/probe and bin/probe-gpu
+	@echo "building bin/runner, bin/probe and bin/probe-gpu (the first time takes minutes, later ones seconds)"
+	$(BUILD) -o bin/ ./cmd/runner ./cmd/probe ./cmd/probe-gpu
 
 .PHONY: build-lab
 build-lab: ## Build .lab/bin/lab; `lab up` builds Kubernetes
@@ -179,7 +179,7 @@ lint: ## go vet, staticcheck, govulncheck
 
 .PHONY: vulnerabilities
 vulnerabilities:
-	@output=$$($(GO) run -trimpath $(GOVULNCHECK) ./cmd/runner ./cmd/probe 2>&1) && { echo "govulncheck: no known vulnerability is called"; exit; }
+	@output=$$($(GO) run -trimpath $(GOVULNCHECK) ./cmd/runner ./cmd/probe ./cmd/probe-gpu 2>&1) && { echo "govulncheck: no known vulnerability is called"; exit; }
 	case $$output in
 	*"fetching vulnerabilities: "*) echo "govulncheck: SKIPPED, the vulnerability database cannot be reached from here: $${output%%$$'\n'*}" ;;
 	*) echo "$$output"; exit 1 ;;

@@ -21,10 +21,11 @@ type program struct {
 func compile(ctx context.Context, o options, folder string) ([]program, error) {
 	programs := []program{
 		{"bin/sh", o.shell},
+		{"probe-gpu", o.probeGPU},
 		{"probe", o.probe},
 		{"runner", o.runner},
 	}
-	sources := map[string]string{"bin/sh": "./cmd/shell", "probe": "./cmd/probe", "runner": "./cmd/runner"}
+	sources := map[string]string{"bin/sh": "./cmd/shell", "probe-gpu": "./cmd/probe-gpu", "probe": "./cmd/probe", "runner": "./cmd/runner"}
 	for i := range programs {
 		p := &programs[i]
 		if p.file != "" {
@@ -38,7 +39,7 @@ func compile(ctx context.Context, o options, folder string) ([]program, error) {
 	return programs, nil
 }
 
-// build makes a static program whose bytes depend on the sources and the Go version alone:
+// build makes a program, static but for /probe-gpu, whose bytes depend on the sources and the Go version alone:
 // no paths of this machine, no build ID, no VCS state.
 func build(ctx context.Context, o options, source, file string) error {
 	flags := "-s -w -buildid="

@@ -1,6 +1,6 @@
-// Image builds the one OCI image of this project, with the runner as /runner and the probe as
-// /probe, without Docker and without a base image, and pushes it where it is told to. The C
-// library that NVIDIA's driver needs comes from this machine's Debian packages. The same sources
+// Image builds the one OCI image of this project, with the runner as /runner and the probes
+// as /probe and /probe-gpu, without Docker and without a base image, and pushes it where it is
+// told to. The C library that NVIDIA's driver needs comes from this machine's Debian packages. The same sources
 // and the same packages make the same digest, whenever and wherever it is built.
 //
 // Credentials for --push are CI_REGISTRY_USER and CI_REGISTRY_PASSWORD where CI_REGISTRY is the
@@ -23,7 +23,8 @@ import (
 type options struct {
 	output, push, ca      string
 	version, architecture string
-	runner, probe, shell  string
+	runner, shell         string
+	probe, probeGPU       string
 	source, glibc         string
 }
 
@@ -52,6 +53,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&o.glibc, "glibc", "/", "root `FOLDER` of the Debian system, or of Debian's unpacked packages, that the C library is taken from")
 	flags.StringVar(&o.runner, "runner", "", "take this runner instead of building one")
 	flags.StringVar(&o.probe, "probe", "", "take this probe instead of building one")
+	flags.StringVar(&o.probeGPU, "probe-gpu", "", "take this probe of GPUs instead of building one")
 	flags.StringVar(&o.shell, "shell", "", "take this shell instead of building one")
 	if err := flags.Parse(args); err != nil {
 		return err

