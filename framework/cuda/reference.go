@@ -48,28 +48,38 @@ func productProblem() problem {
 	for row := range n {
 		sums := p.want[row*n : row*n+n]
 		for k := range n {
-			factor, line := p.a[row*n+k], p.b[k*n:k*n+n]
-			for column := range sums {
-				sums[column] = fma(factor, line[column], sums[column])
+			factor, line := float64(p.a[row*n+k]), p.b[k*n:k*n+n]
+			for column := range sums[:len(line)] { // both have n, which the compiler does not see
+				sums[column] = addRounded(factor*float64(line[column]), float64(sums[column]))
 			}
 		}
 	}
 	return p
 }
 
-// fma is a*b+c in float32, rounded once. The product is exact in float64, the sum is rounded
-// there and then again to float32: twice is once, but where the first rounding hits the middle
-// between two float32. It knows no subnormal results, which do not occur here.
-func fma(a, b, c float32) float32 {
-	product := float64(a) * float64(b)
-	sum := product + float64(c)
-	const below, middle = 1<<29 - 1, 1 << 28 // the bits of a float64 that a float32 has not
+// fma is a*b+c in float32, rounded once.
+func fma(a, b, c float32) float32 { return addRounded(float64(a)*float64(b), float64(c)) }
+
+// addRounded is the sum of a float32 and the product of two, which is exact in float64. The sum
+// is rounded there, and then again to float32: twice is once, but where the first rounding hits
+// the middle between two float32. It knows no subnormal results, which do not occur here.
+func addRounded(product, c float64) float32 {
+	sum := product + c
 	if math.Float64bits(sum)&below != middle {
 		return float32(sum)
 	}
-	// What the first rounding lost (Knuth's two-sum) says on which side of the middle it was.
-	part := sum - product
-	lost := (product - (sum - part)) + (float64(c) - part)
+	return besideMiddle(product, c)
+}
+
+// below are the bits of a float64 that a float32 has not, middle is half of its last bit.
+const below, middle = 1<<29 - 1, 1 << 28
+
+// besideMiddle rounds the sum of two numbers to the side of the middle on which the exact one
+// is: what the first rounding lost (Knuth's two-sum) says which that is.
+func besideMiddle(a, b float64) float32 {
+	sum := a + b
+	part := sum - a
+	lost := (a - (sum - part)) + (b - part)
 	switch {
 	case lost > 0:
 		sum = math.Nextafter(sum, math.Inf(1))

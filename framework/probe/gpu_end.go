@@ -26,7 +26,10 @@ const withoutGlibc = "this image has no (or too old a) glibc, which NVIDIA's dri
 
 // startTrouble says why the program could not be started at all.
 func startTrouble(program string, err error) *Trouble {
+	var path *fs.PathError
 	switch {
+	case errors.As(err, &path) && path.Path != program: // it lies with what a program is given
+		return troubleOf(err)
 	case errors.Is(err, fs.ErrNotExist) && exists(program):
 		// execve(2): ENOENT also stands for the interpreter that the program names.
 		return &Trouble{Kind: NoGlibc, Message: program + " cannot be started, because its dynamic loader is missing: " + withoutGlibc}

@@ -26,11 +26,11 @@ const burialTime = 2 * time.Second
 // GPU tests the devices that this container was given, each layer after the one below it, and
 // tells which layer is broken. It needs the program probe-gpu beside the running one.
 func GPU(ctx context.Context, o GPUOptions) GPUResult {
-	program := gpuProgram
-	if self, err := os.Executable(); err == nil {
-		program = filepath.Join(filepath.Dir(self), gpuProgram)
+	self, err := os.Executable()
+	if err != nil { // as without /proc
+		self = os.Args[0]
 	}
-	return superviseGPU(ctx, program, o.withDefaults())
+	return superviseGPU(ctx, filepath.Join(filepath.Dir(self), gpuProgram), o.withDefaults())
 }
 
 func superviseGPU(ctx context.Context, program string, o GPUOptions) GPUResult {
@@ -41,7 +41,7 @@ func superviseGPU(ctx context.Context, program string, o GPUOptions) GPUResult {
 	if trouble == nil {
 		s.run(ctx, StageLibrary, o.flags())
 	}
-	if s.result.Stage(StageHealth) == nil && !o.NoGPU && ctx.Err() == nil {
+	if s.result.Stage(StageHealth) == nil && !o.NoGPU && ctx.Err() == nil && s.startable() {
 		// The devices may still be able to say why they do not work.
 		s.run(ctx, StageHealth, append(o.flags(), "--health"))
 	}
@@ -60,6 +60,12 @@ type supervisor struct {
 	// function that was entered last in it.
 	stage, call string
 	began       time.Time
+}
+
+// startable says whether it is worth the while to start the program again.
+func (s *supervisor) startable() bool {
+	broken := s.result.Broken()
+	return broken == nil || broken.Trouble.Kind != NoGlibc && broken.Trouble.Kind != Missing
 }
 
 // countFiles counts device files instead of devices, where no driver was there to ask.
