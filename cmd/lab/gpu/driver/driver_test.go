@@ -69,6 +69,11 @@ func TestDriver(t *testing.T) {
 			run(t, c)
 		})
 	}
+	t.Run("two injected", func(t *testing.T) {
+		c := exec.Command(selftest, folder, kernels, "two-injected")
+		c.Env = append(withFault(""), "SIMULATED_GPU_UUIDS=GPU-51000000-0000-0000-0000-000000000001,GPU-ABcd0000-0000-0000-0000-000000000002")
+		run(t, c)
+	})
 	t.Run("libcuda.so.1", func(t *testing.T) { checkLibrary(t, filepath.Join(folder, "libcuda.so.1"), "cu") })
 	t.Run("libnvidia-ml.so.1", func(t *testing.T) { checkLibrary(t, filepath.Join(folder, "libnvidia-ml.so.1"), "nvml") })
 }

@@ -49,6 +49,12 @@ static const char barriers[] =
     "  mov.u32 %r1, %tid.x; mul.wide.u32 %rd1, %r1, 4; mov.u64 %rd2, box; add.s64 %rd2, %rd2, %rd1; st.shared.u32 [%rd2], %r1;\n"
     "  bar.sync 0; xor.b32 %r2, %r1, 63; mul.wide.u32 %rd1, %r2, 4; mov.u64 %rd2, box; add.s64 %rd2, %rd2, %rd1;\n"
     "  ld.shared.u32 %r2, [%rd2]; ld.param.u64 %rd3, [out]; mul.wide.u32 %rd1, %r1, 4; add.s64 %rd3, %rd3, %rd1; st.global.u32 [%rd3], %r2; }\n"
+    /* Each thread goes round as often as its number says, then all meet. */
+    ".entry ways(.param .u64 out) { .reg .pred %p<3>; .reg .b32 %r<5>; .reg .b64 %rd<3>;\n"
+    "  mov.u32 %r1, %tid.x; mov.u32 %r2, 0; mov.u32 %r3, 0;\n"
+    "  L: setp.ge.u32 %p1, %r2, %r1; @%p1 bra M; and.b32 %r4, %r2, 1; setp.eq.s32 %p2, %r4, 0; @%p2 add.s32 %r3, %r3, %r2;\n"
+    "  add.s32 %r2, %r2, 1; bra.uni L;\n"
+    "  M: bar.sync 0; ld.param.u64 %rd1, [out]; mul.wide.u32 %rd2, %r1, 4; add.s64 %rd1, %rd1, %rd2; st.global.u32 [%rd1], %r3; ret; }\n"
     ".entry outside() { .reg .b32 %r<2>; .shared .align 4 .b8 box[256]; ld.shared.u32 %r1, [box+256]; }\n";
 
 static int run_barrier_kernel(const char *name, void **arguments) {
@@ -66,6 +72,10 @@ static void test_barriers(void) {
   OK(cuMemcpyDtoH_v2(got, out, sizeof got));
   for (uint32_t i = 0; i < 64; i++)
     WANT(got[i] == (i ^ 63));
+  OK(run_barrier_kernel("ways", (void *[]){&out}));
+  OK(cuMemcpyDtoH_v2(got, out, sizeof got));
+  for (uint32_t i = 0; i < 64; i++)
+    WANT(got[i] == (i + 1) / 2 * ((i + 1) / 2 - (i > 0))); /* the even numbers below i */
   static const struct { const char *name; int result; } breaking[] = {{"parted", 719}, {"two", 719}, {"outside", 700}};
   for (int i = 0; i < 3; i++) {
     GIVES(breaking[i].result, run_barrier_kernel(breaking[i].name, NULL));

@@ -1,4 +1,4 @@
-/* What each fault must show. The libraries read its name from the environment themselves. */
+/* What each fault, and what the number of devices, must show. The libraries read them from the environment themselves. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +24,36 @@ static void two_visible(void) {
   OK(cuDeviceGetUuid(one, 0));
   OK(cuDeviceGetUuid(two, 1));
   WANT(memcmp(one, two, 16));
+}
+
+/* No fault: two devices injected, each with its own memory. */
+static void two_injected(void) {
+  int count = 0;
+  unsigned char uuid[16];
+  unsigned devices = 0;
+  char text[96];
+  handle device, contexts[2];
+  address memory[2];
+  OK(cuInit(0));
+  OK(cuDeviceGetCount(&count));
+  WANT(count == 2);
+  OK(cuDeviceGetUuid(uuid, 1));
+  WANT(uuid[0] == 0xAB && uuid[1] == 0xcd && uuid[15] == 0x02);
+  OK(nvmlInit_v2());
+  OK(nvmlDeviceGetCount_v2(&devices));
+  WANT(devices == 2);
+  OK(nvmlDeviceGetHandleByIndex_v2(1, &device));
+  OK(nvmlDeviceGetUUID(device, text, sizeof text));
+  WANT(!strcmp(text, "GPU-ABcd0000-0000-0000-0000-000000000002"));
+  for (int i = 0; i < 2; i++) {
+    OK(cuDevicePrimaryCtxRetain(&contexts[i], i));
+    OK(cuCtxSetCurrent(contexts[i]));
+    memory[i] = allocate(32 << 20);
+  }
+  WANT(memory[0] != memory[1]);
+  GIVES(1, cuMemsetD8_v2(memory[0], 0, 1)); /* the other device's */
+  for (int i = 0; i < 2; i++)
+    OK(cuDevicePrimaryCtxRelease_v2(i));
 }
 
 static void driver_old(void) {
@@ -146,7 +176,7 @@ static const struct {
   const char *name;
   void (*shows)(void);
 } faults[] = {
-    {"no-device", no_device}, {"two-visible", two_visible}, {"driver-old", driver_old}, {"driver-mismatch", driver_mismatch},
+    {"two-injected", two_injected}, {"no-device", no_device}, {"two-visible", two_visible}, {"driver-old", driver_old}, {"driver-mismatch", driver_mismatch},
     {"jit-refuses", jit_refuses}, {"wrong-sum", wrong_sum}, {"wrong-product", wrong_product}, {"memory-bit", memory_bit},
     {"ecc", ecc}, {"unhealthy-throttle", throttle}, {"fabric", fabric}, {"busy", busy}, {"no-memory", no_memory},
     {"crash", crash}, {"hang-init", hang_init}, {"hang-kernel", hang_kernel},

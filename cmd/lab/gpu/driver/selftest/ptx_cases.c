@@ -3,7 +3,8 @@
 
 #define HEAD ".version 6.0\n.target sm_70\n.address_size 64\n"
 
-/* A kernel that stores %rd3, made of a (%rd1) and b (%rd2) by the body, to its first parameter. */
+/* A kernel whose every thread stores %rd3, made of a (%rd1) and b (%rd2) by the body, to its own
+   place after the first parameter. */
 static const char *with_body(const char *body) {
   static char text[4096];
   snprintf(text, sizeof text,
@@ -13,7 +14,7 @@ static const char *with_body(const char *body) {
                 "  ld.param.u64 %%rd0, [out]; ld.param.u64 %%rd1, [a]; ld.param.u64 %%rd2, [b];\n"
                 "  cvt.u16.u64 %%h1, %%rd1; cvt.u16.u64 %%h2, %%rd2; cvt.u32.u64 %%r1, %%rd1; cvt.u32.u64 %%r2, %%rd2;\n"
                 "  mov.b32 %%f1, %%r1; mov.b32 %%f2, %%r2; mov.b64 %%d1, %%rd1; mov.b64 %%d2, %%rd2;\n"
-                "  mov.u64 %%rd3, 0;\n"
+                "  mov.u32 %%r3, %%tid.x; mul.wide.u32 %%rd3, %%r3, 8; add.s64 %%rd0, %%rd0, %%rd3; mov.u64 %%rd3, 0;\n"
                 "%s\n  st.global.u64 [%%rd0], %%rd3;\n  ret;\n}\n",
            body);
   return text;
@@ -25,6 +26,9 @@ static const char *with_body(const char *body) {
 #define F " mov.b32 %r3, %f3;" W
 #define G " mov.b64 %rd3, %d3;"
 #define P " selp.u64 %rd3, 1, 0, %p3;"
+
+/* More than run in step together, and not a multiple of it. */
+#define THREADS 35
 
 static const struct {
   const char *body;
@@ -97,7 +101,7 @@ static const struct {
     {"mov.u64 %rd4, box; cvta.shared.u64 %rd5, %rd4; st.u32 [%rd5], %r1; ld.volatile.shared.u32 %rd3, [box];", 77, 0, 77},
     {"st.global.u32 [%rd0], %r1; cvta.to.global.u64 %rd4, %rd0; ld.global.nc.u32 %rd3, [%rd4];", 78, 0, 78},
     {"add.s64 %rd4, %rd0, 4; st.global.f32 [%rd4+-4], %f1; ld.f32 %f3, [%rd0];" F, 0x3f800000, 0, 0x3f800000},
-    {"mov.u32 %r3, %ntid.x; mov.u32 %r2, %nctaid.x; add.s32 %r3, %r3, %r2;" W, 0, 0, 2},
+    {"mov.u32 %r3, %ntid.x; mov.u32 %r2, %nctaid.x; add.s32 %r3, %r3, %r2;" W, 0, 0, THREADS + 1},
     {"mov.u64 %rd3, 0xFFFFFFFFFFFFFFFF; /* a\ncomment */ bar.sync 0; membar.gl;", 0, 0, UINT64_MAX},
     {"ld.param.u32 %r3, [a+4];" W, 0x0000000900000000, 0, 9},
     {".pragma \"nounroll\"; ld.param.s8 %rd3, [a];", 0xff, 0, UINT64_MAX},
@@ -105,7 +109,7 @@ static const struct {
 
 void test_instructions(void) {
   begin();
-  address out = allocate(8);
+  address out = allocate(THREADS * 8);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     handle module, function;
     if (load(&module, with_body(cases[i].body))) {
@@ -113,15 +117,17 @@ void test_instructions(void) {
       wrong++;
       continue;
     }
-    uint64_t a = cases[i].a, b = cases[i].b, got = 0;
+    uint64_t a = cases[i].a, b = cases[i].b, got[THREADS];
     void *arguments[] = {&out, &a, &b};
     OK(cuModuleGetFunction(&function, module, "test"));
-    OK(cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, NULL, arguments, NULL));
-    OK(cuMemcpyDtoH_v2(&got, out, 8));
-    if (got != cases[i].want) {
-      fprintf(stderr, "%s: gave %#llx, want %#llx\n", cases[i].body, (unsigned long long)got, (unsigned long long)cases[i].want);
-      wrong++;
-    }
+    OK(cuLaunchKernel(function, 1, 1, 1, THREADS, 1, 1, 0, NULL, arguments, NULL));
+    OK(cuMemcpyDtoH_v2(got, out, sizeof got));
+    for (int t = 0; t < THREADS; t++)
+      if (got[t] != cases[i].want) {
+        fprintf(stderr, "%s: thread %d: %#llx, want %#llx\n", cases[i].body, t, (unsigned long long)got[t], (unsigned long long)cases[i].want);
+        wrong++;
+        break;
+      }
     OK(cuModuleUnload(module));
   }
   end();
@@ -166,7 +172,7 @@ static const struct {
     {"mov.u32 %r1, 1", true, 218, "line 12; fatal   : Parsing error near 'st.global.u64': syntax error"},
     {".shared .align 4 .b8 huge[60000];", true, 218, "uses too much shared data"},
     {".version 8.5\n.target sm_70\n", false, 222, "line 1; fatal   : Unsupported .version 8.5; current version is '8.4'"},
-    {".version 6.0\n.target sm_75\n", false, 218, "line 2; fatal   : SM version specified by .target is higher than default SM version assumed"},
+    {".version 6.0\n.target sm_75\n", false, 209, "line 2; fatal   : SM version specified by .target is higher than default SM version assumed"},
     {".version 5.0\n.target sm_70\n", false, 218, "PTX .version 6.0 or later is required"},
     {".version 6.0\n.target sm_70\n.address_size 32\n", false, 218, "32-bit"},
     {HEAD ".visible .func f() { }", false, 218, "line 4; fatal   : Parsing error near '.func'"},

@@ -61,7 +61,7 @@ static CUresult copy(void *to, CUdeviceptr toDevice, const void *from, CUdevicep
     to = memory_view(memory, toDevice, bytes);
   if (!from)
     from = memory_view(memory, fromDevice, bytes);
-  /* A device address in a host pointer's place would crash here, as it does nowhere else. */
+  /* A real driver tells a device address in a host pointer's place by itself; here it is a mistake. */
   uint64_t end = MEMORY_BASE(MAX_DEVICES);
   bool mixed = ((uintptr_t)to >= MEMORY_BASE(0) && (uintptr_t)to < end) || ((uintptr_t)from >= MEMORY_BASE(0) && (uintptr_t)from < end);
   if (!to || !from || mixed)

@@ -7,11 +7,12 @@
    events; the health figures of NVML; and faults (see fault.h).
 
    It does not simulate: time (kernels run within cuLaunchKernel; only their errors come later, as
-   a GPU's do), concurrency (one thread runs after the other: a race or a missing barrier can go
-   unseen), streams other than the default ones, other processes' use of the device, or PTX beyond
-   the instructions in ptx_ops.def. It is stricter than a GPU where that finds mistakes: a kernel
-   may touch only the very bytes of an allocation, and all threads of a block must come to the
-   same barrier. */
+   a GPU's do), concurrency (groups of threads run one after the other: a race or a missing barrier
+   can go unseen), streams other than the default ones, other processes' use of the device, NVML's
+   knowledge of this process, PTX beyond the instructions in ptx_ops.def, or launch bounds. It is
+   stricter than a GPU where that finds mistakes: a kernel may touch only the very bytes of an
+   allocation, all threads of a block must come to the same barrier, and a copy takes no device
+   address for a host pointer. */
 #ifndef DRIVER_H
 #define DRIVER_H
 

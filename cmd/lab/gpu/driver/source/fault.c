@@ -31,7 +31,6 @@ static const char *const names[] = {
 #define SICK_BYTE (13 * 1024 * 1024 + 0x5a0c3)
 #define SICK_BIT 0x10
 
-/* Says whether the comma list has the word, and copies the place-th word if asked to. */
 static int list_count(const char *list) {
   int count = list && *list ? 1 : 0;
   for (; list && *list; list++)

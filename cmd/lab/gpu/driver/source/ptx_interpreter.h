@@ -34,9 +34,8 @@ static enum state RUN(struct thread *thread, const struct block *block) {
   } while (0)
 /* For what depends on operand 0, a predicate, which must be the same for all. */
 #define AGREED \
-  uint64_t first = D.u64; \
   for (int other = 1; other < LANES; other++) \
-    if (slots[pc->slot[0] * GROUP + other].u64 != first) \
+    if (unlikely(slots[pc->slot[0] * GROUP + other].u64 != D.u64)) \
       STOP_AT(pc, PARTED);
 /* No thread touches another one's slots: the compiler may do several at once. */
 #define OP(id, text, o0, o1, o2, o3, ...) \
@@ -45,10 +44,18 @@ static enum state RUN(struct thread *thread, const struct block *block) {
     pc++; \
     goto *code[pc->code]; \
   }
+#define WAY(id, text, operand, ...) \
+  code_##id : { \
+    enum { lane = 0 }; \
+    __VA_ARGS__; \
+    pc++; \
+    goto *code[pc->code]; \
+  }
 
   goto *code[pc->code];
 #include "ptx_ops.def"
 #undef OP
+#undef WAY
 #undef R
 #undef D
 #undef A

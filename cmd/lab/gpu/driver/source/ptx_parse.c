@@ -30,7 +30,7 @@ static void read_target(struct parser *p, int version) {
   if (capability >= 70 && version < 60)
     ptx_refuse(p, CUDA_ERROR_INVALID_PTX, target.line, "error   : PTX .version 6.0 or later is required for .target sm_%d", capability);
   if (capability > p->capability)
-    ptx_refuse(p, CUDA_ERROR_INVALID_PTX, target.line, "fatal   : SM version specified by .target is higher than default SM version assumed");
+    ptx_refuse(p, CUDA_ERROR_NO_BINARY_FOR_GPU, target.line, "fatal   : SM version specified by .target is higher than default SM version assumed");
   while (ptx_accept(p, ","))
     ptx_word(p);
 }

@@ -142,10 +142,13 @@ static CUresult run_block(const struct block *block, struct thread *threads, uns
   }
 }
 
-static void begin_thread(struct thread *thread, const struct function *function, const union slot *initial, const unsigned *size, unsigned number) {
+/* Puts a thread at the function's beginning. Constants stand in its slots already; its registers
+   hold what the thread before it left, as a GPU's do. */
+static void begin_thread(struct thread *thread, const struct function *function, const unsigned *place, const unsigned *size, unsigned number) {
   union slot *slots = thread->slots;
-  for (int i = 0; i < function->slotCount; i++)
-    slots[i * GROUP] = initial[i];
+  slots[SLOT_CTAID_X * GROUP].u64 = place[0];
+  slots[SLOT_CTAID_Y * GROUP].u64 = place[1];
+  slots[SLOT_CTAID_Z * GROUP].u64 = place[2];
   slots[SLOT_TID_X * GROUP].u64 = number % size[0];
   slots[SLOT_TID_Y * GROUP].u64 = number / size[0] % size[1];
   slots[SLOT_TID_Z * GROUP].u64 = number / size[0] / size[1];
@@ -174,61 +177,63 @@ static void set_parameters(const struct function *function, const struct launch 
   }
 }
 
-/* The threads' slots; a function without barriers ends one group before the next begins, and all
-   use the same ones. */
-static CUresult make_threads(const struct function *function, unsigned count, struct thread **threads, union slot **slots) {
-  size_t groups = function->barrier ? (count + GROUP - 1) / GROUP : 1, groupSlots = (size_t)function->slotCount * GROUP;
+/* What all threads of the launch have in common. */
+static void set_initial(const struct function *function, const struct launch *launch, union slot *slots) {
+  memcpy(slots, function->initial, (size_t)function->slotCount * sizeof *slots);
+  for (int i = 0; i < 3; i++) {
+    slots[SLOT_NTID_X + i].u64 = launch->block[i];
+    slots[SLOT_NCTAID_X + i].u64 = launch->grid[i];
+  }
+  set_parameters(function, launch, slots);
+}
+
+/* The threads of a block and their slots. A function without barriers ends one group before the
+   next begins, and all use the same slots. */
+static CUresult make_threads(const struct function *function, const struct launch *launch, unsigned count, struct thread **threads, union slot **slots) {
+  size_t slotCount = (size_t)function->slotCount, groups = function->barrier ? (count + GROUP - 1) / GROUP : 1;
+  union slot *initial = calloc(slotCount, sizeof *initial);
   *threads = calloc(count, sizeof **threads);
-  *slots = calloc(groups * groupSlots, sizeof **slots);
-  if (!*threads || !*slots)
+  *slots = calloc(groups * slotCount * GROUP, sizeof **slots);
+  if (!initial || !*threads || !*slots) {
+    free(initial);
     return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  set_initial(function, launch, initial);
+  for (size_t i = 0; i < groups * slotCount * GROUP; i++)
+    (*slots)[i] = initial[i / GROUP % slotCount];
+  free(initial);
   for (unsigned i = 0; i < count; i++)
-    (*threads)[i].slots = *slots + (function->barrier ? i / GROUP : 0) * groupSlots + i % GROUP;
+    (*threads)[i].slots = *slots + (function->barrier ? i / GROUP : 0) * slotCount * GROUP + i % GROUP;
   return CUDA_SUCCESS;
 }
 
-/* Runs every block of the grid. initial is changed: it carries the block's number. */
-static CUresult run_grid(const struct function *function, const struct launch *launch, const struct block *block, struct thread *threads, union slot *initial) {
-  unsigned count = launch->block[0] * launch->block[1] * launch->block[2];
+/* Runs all threads of the block at that place of the grid: together if they wait for each other. */
+static CUresult run_place(const struct function *function, const struct launch *launch, const struct block *block, struct thread *threads, unsigned count, const unsigned *place) {
+  unsigned together = function->barrier ? count : GROUP;
   CUresult result = CUDA_SUCCESS;
-  for (unsigned z = 0; z < launch->grid[2]; z++)
-    for (unsigned y = 0; y < launch->grid[1]; y++)
-      for (unsigned x = 0; x < launch->grid[0] && !result; x++) {
-        initial[SLOT_CTAID_X].u64 = x;
-        initial[SLOT_CTAID_Y].u64 = y;
-        initial[SLOT_CTAID_Z].u64 = z;
-        unsigned together = function->barrier ? count : GROUP;
-        for (unsigned i = 0; i < count && !result; i += together) {
-          unsigned here = count - i < together ? count - i : together;
-          for (unsigned t = i; t < i + here; t++)
-            begin_thread(&threads[t], function, initial, launch->block, t);
-          result = run_block(block, &threads[i], here);
-        }
-      }
+  for (unsigned i = 0; i < count && !result; i += together) {
+    unsigned here = count - i < together ? count - i : together;
+    for (unsigned t = i; t < i + here; t++)
+      begin_thread(&threads[t], function, place, launch->block, t);
+    result = run_block(block, &threads[i], here);
+  }
   return result;
 }
 
 CUresult ptx_run(const struct function *function, const struct launch *launch, struct memory *memory) {
   struct thread *threads;
   union slot *slots;
-  size_t initialBytes = (size_t)function->slotCount * sizeof *slots;
-  union slot *initial = malloc(initialBytes);
+  unsigned count = launch->block[0] * launch->block[1] * launch->block[2], place[3];
   uint64_t sharedBytes = function->shared + launch->dynamicShared;
   struct block block = {function->operations, memory, calloc(1, sharedBytes + 1), sharedBytes};
-  CUresult result = make_threads(function, launch->block[0] * launch->block[1] * launch->block[2], &threads, &slots);
-  if (!result && (!initial || !block.shared))
+  CUresult result = make_threads(function, launch, count, &threads, &slots);
+  if (!block.shared)
     result = CUDA_ERROR_OUT_OF_MEMORY;
-  if (!result) {
-    memcpy(initial, function->initial, initialBytes);
-    for (int i = 0; i < 3; i++) {
-      initial[SLOT_NTID_X + i].u64 = launch->block[i];
-      initial[SLOT_NCTAID_X + i].u64 = launch->grid[i];
-    }
-    set_parameters(function, launch, initial);
-    result = run_grid(function, launch, &block, threads, initial);
-  }
+  for (place[2] = 0; place[2] < launch->grid[2] && !result; place[2]++)
+    for (place[1] = 0; place[1] < launch->grid[1] && !result; place[1]++)
+      for (place[0] = 0; place[0] < launch->grid[0] && !result; place[0]++)
+        result = run_place(function, launch, &block, threads, count, place);
   free(block.shared);
-  free(initial);
   free(threads);
   free(slots);
   return result;
