@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	nodev1 "k8s.io/api/node/v1"
 	resourcev1 "k8s.io/api/resource/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -91,6 +92,27 @@ func TestADeviceClassThatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	endsWith(t, job, throwaway.Unschedulable, false, 20*time.Second)
+}
+
+// A RuntimeClass can be there while a node's runtime was never told of its handler.
+func TestARuntimeClassThatTheNodeDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	ctx := limited(t)
+	classes := connectAs(t, "admin.kubeconfig").Kube.NodeV1().RuntimeClasses()
+	class := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("conformance-test-%08x", rand.Uint32())}, Handler: "no-such-handler"}
+	t.Cleanup(func() {
+		if err := classes.Delete(context.Background(), class.Name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := classes.Create(ctx, class, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	job, err := kit(t, begin(t), "1.2.3").Job(ctx, throwaway.JobOptions{PodOptions: throwaway.PodOptions{RuntimeClass: class.Name}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	endsWith(t, job, throwaway.NoRuntimeHandler, false, 30*time.Second)
 }
 
 func TestSweepOfClaimsOfDevicesAfterAKill(t *testing.T) {
