@@ -1,4 +1,5 @@
-/* What each fault, and what the number of devices, must show. The libraries read them from the environment themselves. */
+/* What each fault, and two devices injected, must show. The libraries read both from the
+   environment themselves. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
