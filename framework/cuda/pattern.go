@@ -129,7 +129,7 @@ func (t *patternTest) bad(count, place, flip uint64) error {
 	if err := download(found, t.memory, int64(place)*8); err != nil {
 		return err
 	}
-	what := fmt.Sprintf("reads %#018x instead of %#018x", found[0], want)
+	what := fmt.Sprintf("reads %#016x instead of %#016x", found[0], want)
 	if found[0] == want {
 		what = "was wrong, and is right when read again"
 	}
