@@ -92,6 +92,9 @@ func (c *control) judge() *finding.Finding {
 		return nil
 	case c.why != nil:
 		return c.why
+	case c.sees.Count == 0 && blind(c.sees) != nil:
+		return finding.NotDecided(expected, fmt.Sprintf("node %s: the driver is there, and does not tell: %s", c.node, blind(c.sees).Error()),
+			"an unprivileged pod without a GPU request gets NVIDIA's driver", "see item 1.2.3, and the container toolkit's configuration")
 	case c.sees.Count == 0:
 		return nil
 	}
@@ -108,6 +111,15 @@ func (c *control) judge() *finding.Finding {
 	return finding.Failed(expected, found+" by setting NVIDIA_VISIBLE_DEVICES=all",
 		"the container toolkit heeds that variable in unprivileged containers (accept-nvidia-visible-devices-envvar-when-unprivileged is true): any user may take every GPU, past scheduler and quotas",
 		closeHole)
+}
+
+// blind is why a driver that is there could not be asked for devices, nil if it could. Without a
+// driver, the device files were counted.
+func blind(r probe.GPUResult) *probe.Trouble {
+	if broken := r.Broken(); broken != nil && broken.Name != probe.StageFiles && broken.Name != probe.StageLibrary {
+		return broken.Trouble
+	}
+	return nil
 }
 
 // closeHole is NVIDIA's own advice for clusters of many users

@@ -252,6 +252,7 @@ func TestControl(t *testing.T) {
 	}{
 		"sees none":          {control{}, nil},
 		"refused the start":  {control{guarded: true}, nil},
+		"no driver":          {control{sees: probe.GPUResult{Stages: []probe.GPUStage{{Name: probe.StageLibrary, Trouble: &probe.Trouble{Kind: probe.NoDriverLibrary}}}}}, nil},
 		"heeds the variable": {control{node: "gpu1", sees: two, plain: &probe.GPUResult{}}, []string{"node gpu1", "2 GPUs", "NVIDIA_VISIBLE_DEVICES", "when-unprivileged"}},
 		"gives all":          {control{node: "gpu1", sees: two, plain: &two}, []string{"even without any variable", "every container"}},
 		"second look failed": {control{node: "gpu1", sees: two, plainWhy: errors.New("full")}, []string{"could not be tried: full"}},
@@ -266,6 +267,10 @@ func TestControl(t *testing.T) {
 				t.Errorf("%s lacks %q: %v", name, want, f)
 			}
 		}
+	}
+	hanging := probe.GPUResult{Stages: []probe.GPUStage{{Name: probe.StageInit, Trouble: &probe.Trouble{Kind: probe.DriverHangs}}}}
+	if f := (&control{sees: hanging}).judge(); f == nil || !f.Undecided {
+		t.Errorf("a driver that hangs: %v", f)
 	}
 	if f := (&control{why: finding.NotDecided("", "full", "", "")}).judge(); f == nil || !f.Undecided {
 		t.Errorf("a control that did not run: %v", f)
