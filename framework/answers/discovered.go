@@ -42,6 +42,8 @@ type DiscoveredGPU struct {
 	PerNode             *int
 	NodeSelector        map[string]string
 	Taints              []string
+	// OperatorVersion is the GPU operator's.
+	OperatorVersion string
 	// RuntimeClass is there under the name that NVIDIA's GPU operator gives it, or empty.
 	RuntimeClass string
 	// DeviceClasses are the names of those that seem to stand for GPUs.
@@ -74,7 +76,7 @@ func (d Discovered) file() (*File, map[string]string) {
 	notes := map[string]string{}
 	f.Cluster.Version, f.Cluster.CPUNodes, f.Cluster.GPUNodes, f.Cluster.Namespace = d.Version, d.CPUNodes, d.GPUNodes, d.Namespace
 	f.GPU.ResourceName, f.GPU.Model, f.GPU.PerNode = d.GPU.ResourceName, d.GPU.Model, d.GPU.PerNode
-	f.GPU.NodeSelector, f.GPU.Taints = d.GPU.NodeSelector, d.GPU.Taints
+	f.GPU.NodeSelector, f.GPU.Taints, f.GPU.OperatorVersion = d.GPU.NodeSelector, d.GPU.Taints, d.GPU.OperatorVersion
 	if d.GPU.ResourceName != "" {
 		f.GPU.DevicePlugin = new(true)
 	}

@@ -43,3 +43,12 @@ func (f *finder) deviceClasses(ctx context.Context) error {
 	}
 	return err
 }
+
+// gpuOperator finds the operator's version in the labels that its chart puts on its one object.
+func (f *finder) gpuOperator(ctx context.Context) error {
+	return f.objects(ctx, "/apis/nvidia.com/v1/clusterpolicies", func(o object) {
+		if version := o.Metadata.Labels["app.kubernetes.io/version"]; version != "" {
+			f.found.GPU.OperatorVersion = version
+		}
+	})
+}

@@ -90,6 +90,7 @@ func healthy() apiServer {
 		"/api": metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}},
 		"/apis": metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{
 			{Name: "monitoring.coreos.com", Versions: []metav1.GroupVersionForDiscovery{{GroupVersion: "monitoring.coreos.com/v1", Version: "v1"}}},
+			{Name: "nvidia.com", Versions: []metav1.GroupVersionForDiscovery{{GroupVersion: "nvidia.com/v1", Version: "v1"}}},
 			{Name: "resource.k8s.io", Versions: []metav1.GroupVersionForDiscovery{{GroupVersion: "resource.k8s.io/v1", Version: "v1"}}},
 			{Name: "snapshot.storage.k8s.io", Versions: []metav1.GroupVersionForDiscovery{{GroupVersion: "snapshot.storage.k8s.io/v1", Version: "v1"}}},
 		}},
@@ -102,6 +103,9 @@ func healthy() apiServer {
 			map[string]any{"metadata": map[string]any{"name": "ceph-rbd", "annotations": map[string]any{"snapshot.storage.kubernetes.io/is-default-class": "true"}}},
 		}},
 		"/apis/node.k8s.io/v1/runtimeclasses/nvidia": nodev1.RuntimeClass{ObjectMeta: named("nvidia", nil), Handler: "nvidia"},
+		"/apis/nvidia.com/v1/clusterpolicies": map[string]any{"items": []any{
+			map[string]any{"metadata": map[string]any{"name": "cluster-policy", "labels": map[string]any{"app.kubernetes.io/version": "v25.3.0"}}},
+		}},
 		"/apis/resource.k8s.io/v1/deviceclasses": resourcev1.DeviceClassList{Items: []resourcev1.DeviceClass{
 			{ObjectMeta: named("gpu.nvidia.com", nil)}, {ObjectMeta: named("nic.example.com", nil)},
 		}},
@@ -129,7 +133,7 @@ func TestRun(t *testing.T) {
 		Version: "1.36", CPUNodes: new(1), GPUNodes: new(2), Zones: 2, Namespace: "hub",
 		GPU: answers.DiscoveredGPU{ResourceName: "nvidia.com/gpu", Model: "NVIDIA-A100", PerNode: new(4),
 			NodeSelector: map[string]string{gpuPresentLabel: "true"}, Taints: []string{"nvidia.com/gpu:NoSchedule"},
-			RuntimeClass: "nvidia", DeviceClasses: []string{"gpu.nvidia.com"}},
+			OperatorVersion: "v25.3.0", RuntimeClass: "nvidia", DeviceClasses: []string{"gpu.nvidia.com"}},
 		StorageClasses: []answers.DiscoveredStorageClass{
 			{Name: "ceph-rbd", Provisioner: "rbd.csi.ceph.com", Default: true, Expandable: true}, {Name: "cephfs", Provisioner: "cephfs.csi.ceph.com"}},
 		SnapshotClasses:  []string{"ceph-rbd", "other"},

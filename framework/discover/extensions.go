@@ -37,6 +37,9 @@ func (f *finder) extensions(ctx context.Context) error {
 	if served["snapshot.storage.k8s.io"] {
 		f.try(ctx, "the VolumeSnapshotClasses", f.snapshotClasses)
 	}
+	if served["nvidia.com"] {
+		f.try(ctx, "the GPU operator's ClusterPolicy", f.gpuOperator)
+	}
 	if served["resource.k8s.io"] {
 		f.try(ctx, "the DeviceClasses", f.deviceClasses)
 	}
