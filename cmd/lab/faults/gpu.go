@@ -32,7 +32,7 @@ func driverFaults() []Fault {
 		fault(device.FaultNoDevice, "the driver finds no device in the container",
 			unread, "device plugin", "CUDA_ERROR_NO_DEVICE"),
 		fault(device.FaultTwoVisible, "a container that asked for one GPU sees two",
-			unread, "container toolkit", "wrong number of devices"),
+			nil, "container toolkit", "wrong number of devices"),
 		fault(device.FaultDriverOld, "the driver is older than what our kernels need",
 			unread, "the driver", "older"),
 		fault(device.FaultJITRefuses, "the driver's compiler refuses our kernels", nil, "CUDA", "PTX refused"),
@@ -42,7 +42,7 @@ func driverFaults() []Fault {
 		fault(device.FaultECC, "the GPU counts memory errors that ECC could not correct", nil, "ECC", "uncorrected"),
 		fault(device.FaultHangInit, "the driver never returns from cuInit", unread, "driver hangs in cuInit"),
 		fault(device.FaultHangKernel, "a kernel on the GPU never ends", nil, "driver hangs in cu"),
-		fault(device.FaultCrash, "the driver's library crashes as a context is made", nil, "crashed", "cuCtxCreate"),
+		fault(device.FaultCrash, "the driver's library crashes as a context is made", nil, "driver crashed", "SIGSEGV"),
 		{
 			Name:        device.FaultLeaks,
 			Description: "the container toolkit gives every GPU to any pod that sets " + device.VisibleDevices + "=all",
