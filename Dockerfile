@@ -24,7 +24,7 @@ RUN triplet=$(uname -m)-linux-gnu \
     done \
  && for package in libc6 libgcc-s1; do \
       cp -L "/usr/share/doc/$package/copyright" "usr/share/doc/$package/copyright" \
-      && dpkg-query --show --showformat 'Package: ${Package}\nStatus: ${Status}\nMaintainer: ${Maintainer}\nArchitecture: ${Architecture}\nSource: ${source:Package}\nVersion: ${Version}\n' "$package" > "var/lib/dpkg/status.d/$package" || exit 1; \
+      && dpkg-query --show --showformat 'Package: ${Package}\nStatus: ${Status}\nArchitecture: ${Architecture}\nSource: ${source:Package}\nVersion: ${Version}\n' "$package" > "var/lib/dpkg/status.d/$package" || exit 1; \
     done \
  && cut -d. -f1 /etc/debian_version > etc/debian_version \
  && : > etc/ld.so.cache \

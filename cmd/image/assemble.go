@@ -34,11 +34,7 @@ func labels(version string) map[string]string {
 
 // assemble makes the image: a layer with a writable /tmp, one with the C library, and one for
 // each program.
-func assemble(programs []program, o options) (v1.Image, error) {
-	library, err := glibc(o.glibc, o.architecture)
-	if err != nil {
-		return nil, err
-	}
+func assemble(library []file, programs []program, o options) (v1.Image, error) {
 	image := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	image = mutate.ConfigMediaType(image, types.OCIConfigJSON)
 	additions := []mutate.Addendum{}
@@ -66,7 +62,7 @@ func assemble(programs []program, o options) (v1.Image, error) {
 			return nil, err
 		}
 	}
-	image, err = mutate.Append(image, additions...)
+	image, err := mutate.Append(image, additions...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
+	"compress/gzip"
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 )
 
@@ -55,12 +59,24 @@ func (d debian) verify(name, file string, content []byte) error {
 	return fmt.Errorf("dpkg does not know %s as a file of the package %s", file, name)
 }
 
-// paragraph says of an installed package what scanners look for, as dpkg's status file does;
-// empty where dpkg does not know it.
+// paragraph says of a package what scanners look for, as dpkg's status file does; empty where
+// neither dpkg nor the package's changelog tells its version.
 func (d debian) paragraph(name string) string {
+	source, version := d.installed(name)
+	if version == "" {
+		source, version = d.logged(name)
+	}
+	if version == "" {
+		return ""
+	}
+	return fmt.Sprintf("Package: %s\nStatus: install ok installed\nArchitecture: %s\nSource: %s\nVersion: %s\n", name, d.architecture, source, version)
+}
+
+// installed is what dpkg knows of a package.
+func (d debian) installed(name string) (source, version string) {
 	status, err := d.read("var/lib/dpkg/status")
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	for stanza := range bytes.SplitSeq(status, []byte("\n\n")) {
 		fields := map[string]string{}
@@ -69,21 +85,37 @@ func (d debian) paragraph(name string) string {
 				fields[key] = strings.TrimSpace(value)
 			}
 		}
-		if fields["Package"] != name || fields["Architecture"] != d.architecture {
-			continue
+		if fields["Package"] == name && fields["Architecture"] == d.architecture {
+			// A source of another version than the package is followed by that in parentheses.
+			source, _, _ := strings.Cut(fields["Source"], " ")
+			return cmp.Or(source, name), fields["Version"]
 		}
-		var text strings.Builder
-		for _, key := range []string{"Package", "Status", "Maintainer", "Architecture", "Source", "Version"} {
-			if fields[key] != "" {
-				fmt.Fprintf(&text, "%s: %s\n", key, fields[key])
-			}
-		}
-		return text.String()
 	}
-	return ""
+	return "", ""
 }
 
-// version is an installed package's version; empty where dpkg does not know it.
+// changelogHead begins a Debian changelog: "glibc (2.36-9+deb12u14) bookworm; urgency=medium".
+var changelogHead = regexp.MustCompile(`^(\S+) \(([^)]+)\)`)
+
+// logged is what the changelog of an unpacked package begins with.
+func (d debian) logged(name string) (source, version string) {
+	packed, err := d.root.Open("usr/share/doc/" + name + "/changelog.Debian.gz")
+	if err != nil {
+		return "", ""
+	}
+	defer packed.Close()
+	changelog, err := gzip.NewReader(packed)
+	if err != nil {
+		return "", ""
+	}
+	line, _ := bufio.NewReader(changelog).ReadString('\n')
+	if found := changelogHead.FindStringSubmatch(line); found != nil {
+		return found[1], found[2]
+	}
+	return "", ""
+}
+
+// version is a package's version; empty where it is not known.
 func (d debian) version(name string) string {
 	_, version, _ := strings.Cut(d.paragraph(name), "\nVersion: ")
 	return strings.TrimSpace(version)

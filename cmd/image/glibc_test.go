@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/md5"
 	"debug/elf"
 	"fmt"
@@ -54,10 +55,23 @@ func debianSystem(t *testing.T) string {
 		}
 		put(t, root, "var/lib/dpkg/info/"+name+":amd64.md5sums", sums.String())
 		status += "Package: " + name + "\nStatus: install ok installed\nArchitecture: i386\nVersion: 0\n\n" +
-			"Package: " + name + "\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.36-9+deb12u14\nDescription: it\n Version: none\n\n"
+			"Package: " + name + "\nStatus: install ok installed\nArchitecture: amd64\nSource: glibc (2)\nVersion: 2.36-9+deb12u14\nDescription: it\n Version: none\n\n"
 	}
 	put(t, root, "var/lib/dpkg/status", status)
 	return root
+}
+
+func putChangelog(t *testing.T, root, name, text string) {
+	t.Helper()
+	var packed bytes.Buffer
+	writer := gzip.NewWriter(&packed)
+	if _, err := writer.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, root, "usr/share/doc/"+name+"/changelog.Debian.gz", packed.String())
 }
 
 func contentsOf(files []file) map[string]string {
@@ -69,7 +83,9 @@ func contentsOf(files []file) map[string]string {
 }
 
 func TestLibraryComesWithLicenceAndVersion(t *testing.T) {
-	for release, root := range map[string]string{"12": debianSystem(t), "sid": unpacked(t)} {
+	logged, unknown := unpacked(t), unpacked(t)
+	putChangelog(t, logged, "libc6", "glibc (2.36-9+deb12u14) bookworm; urgency=medium\n\n  * It.\n")
+	for root, release := range map[string]string{debianSystem(t): "12", logged: "12", unknown: "sid"} {
 		files, err := glibc(root, "amd64")
 		if err != nil {
 			t.Fatal(err)
@@ -89,7 +105,7 @@ func TestLibraryComesWithLicenceAndVersion(t *testing.T) {
 			"usr/lib/x86_64-linux-gnu/libpthread.so.0": "libpthread.so.0",
 		}
 		if release == "12" {
-			expected["var/lib/dpkg/status.d/libc6"] = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.36-9+deb12u14\n"
+			expected["var/lib/dpkg/status.d/libc6"] = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nSource: glibc\nVersion: 2.36-9+deb12u14\n"
 		}
 		for name, content := range expected {
 			if found, there := contents[name]; !there || found != content {

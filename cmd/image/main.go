@@ -64,6 +64,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if o.version == "" {
 		o.version = describe(ctx, o.source)
 	}
+	library, err := glibc(o.glibc, o.architecture)
+	if err != nil {
+		return err
+	}
 	folder, err := os.MkdirTemp("", "conformance-image-")
 	if err != nil {
 		return err
@@ -73,7 +77,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	image, err := assemble(programs, o)
+	image, err := assemble(library, programs, o)
 	if err != nil {
 		return fmt.Errorf("assemble the image: %w", err)
 	}
