@@ -12,9 +12,8 @@ import (
 	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"aiv.internal/conformance/cmd/lab/gpu/device"
 	"aiv.internal/conformance/cmd/lab/node"

@@ -3,6 +3,7 @@ package node
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -38,6 +39,52 @@ func TestConfigure(t *testing.T) {
 		if strings.Contains(string(content), "lab-node1") {
 			t.Errorf("%s of %s speaks of another node:\n%s", name, worker.Name, content)
 		}
+	}
+}
+
+// TestGPURuntime: only a node with GPUs knows NVIDIA's runtime, and runc stays its default.
+func TestGPURuntime(t *testing.T) {
+	dir := state.Dir(t.TempDir())
+	for _, worker := range topology.Nodes() {
+		if err := Configure(dir, worker); err != nil {
+			t.Fatal(err)
+		}
+		content, err := os.ReadFile(file(dir, worker, "containerd.toml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(content)
+		for _, words := range []string{"containerd.runtimes.nvidia.options]", `BinaryName = "` + dir.Bin("nvidia-container-runtime") + `"`} {
+			if strings.Contains(text, words) != (worker.GPUs > 0) {
+				t.Errorf("%s with %d GPUs: %s in its configuration is %t", worker.Name, worker.GPUs, words, worker.GPUs == 0)
+			}
+		}
+		if !strings.Contains(text, `default_runtime_name = "runc"`) {
+			t.Errorf("the default runtime of %s is another one", worker.Name)
+		}
+	}
+}
+
+// TestDevicePlugins runs what surrounds a kubelet, with a program in the place of it that
+// looks at its folder. Needs root, for the mount.
+func TestDevicePlugins(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	shared, own := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(own, "mine"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command := bindOver(own, shared, "ls", shared)
+	// A namespace around it stands for the lab's: the folder is a private mount of its own there.
+	outer := `mount --bind "$0" "$0" && mount --make-private "$0" && "$@" && ls "$0"`
+	arguments := append([]string{"--mount", "sh", "-c", outer, shared}, command...)
+	output, err := exec.CommandContext(t.Context(), "unshare", arguments...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	if string(output) != "mine\n" {
+		t.Errorf("inside and outside hold %q, meant is mine and nothing", output)
 	}
 }
 

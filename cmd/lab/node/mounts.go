@@ -92,8 +92,12 @@ const devicePlugins = "/var/lib/kubelet/device-plugins"
 // own. Everything else that it or a driver mounts goes on to be seen by both, because only the
 // mount point is private.
 func withDevicePlugins(node string, command ...string) []string {
-	own := filepath.Join(KubeletRoot(node), filepath.Base(devicePlugins))
-	script := fmt.Sprintf("mount --bind %q %q && exec \"$@\"", own, devicePlugins)
+	return bindOver(filepath.Join(KubeletRoot(node), filepath.Base(devicePlugins)), devicePlugins, command...)
+}
+
+// bindOver runs a command that sees folder at the path of the mount point.
+func bindOver(folder, mountPoint string, command ...string) []string {
+	script := fmt.Sprintf("mount --bind %q %q && exec \"$@\"", folder, mountPoint)
 	return append([]string{"unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script, "sh"}, command...)
 }
 
