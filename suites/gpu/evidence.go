@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"aiv.internal/conformance/framework/probe"
@@ -38,8 +39,8 @@ func describe(t *trial) string {
 		if h.Uncorrected+h.Corrected > 0 {
 			add("ECC errors: %d uncorrected, %d corrected", h.Uncorrected, h.Corrected)
 		}
-		if len(h.Throttle) > 0 {
-			add("throttled: %s", strings.Join(h.Throttle, ", "))
+		if reasons := slices.DeleteFunc(slices.Clone(h.Throttle), func(r string) bool { return r == "idle" }); len(reasons) > 0 {
+			add("throttled: %s", strings.Join(reasons, ", "))
 		}
 		if h.Processes > 0 {
 			add("%d other processes", h.Processes)
