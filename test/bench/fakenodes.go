@@ -70,6 +70,11 @@ func (f *farm) create(ctx context.Context, k *kwok) error {
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("create the fake nodes: %w", err)
 	}
+	return f.ready(ctx, k)
+}
+
+// ready waits until all nodes take pods. On a busy machine some get lost for a while.
+func (f *farm) ready(ctx context.Context, k *kwok) error {
 	ready := 0
 	err := wait.PollUntilContextTimeout(ctx, time.Second, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
 		if err := k.died(); err != nil {
@@ -88,7 +93,7 @@ func (f *farm) create(ctx context.Context, k *kwok) error {
 		return ready == fakeNodes, nil
 	})
 	if err != nil {
-		return fmt.Errorf("%d of %d fake nodes became ready: %w", ready, fakeNodes, err)
+		return fmt.Errorf("%d of %d fake nodes are ready: %w", ready, fakeNodes, err)
 	}
 	return nil
 }

@@ -45,9 +45,7 @@ func startKWOK(ctx context.Context, b *bench, folder string, answers *labAnswers
 	}
 	defer log.Close()
 	k.command = exec.Command(program, "--config="+configuration, "--kubeconfig="+b.lab.GetKubeconfig(),
-		"--manage-nodes-with-label-selector="+fakeLabel+"="+fakeValue,
-		// As kubelets do: renewed every 10 s.
-		"--node-lease-duration-seconds=40")
+		"--manage-nodes-with-label-selector="+fakeLabel+"="+fakeValue)
 	k.command.Stdout, k.command.Stderr = log, log
 	// A group of its own, for it is to outlive an interrupt: the nodes go first. It never
 	// outlives the bench, however that ends.

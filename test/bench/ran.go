@@ -37,8 +37,10 @@ func (r ran) unmet() error {
 // run runs the suite once with the lab's answers. The last mention of a flag counts, so args
 // may override them.
 func (b *bench) run(ctx context.Context, args ...string) (ran, error) {
-	return b.runWatched(ctx, func(int) func() memory { return func() memory { return memory{} } }, args...)
+	return b.runWatched(ctx, unwatched, args...)
 }
+
+func unwatched(int) func() memory { return func() memory { return memory{} } }
 
 // runWatched is run; watch is given the process, and what it returns is called at the end.
 func (b *bench) runWatched(ctx context.Context, watch func(int) func() memory, args ...string) (ran, error) {
