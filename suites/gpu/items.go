@@ -110,7 +110,8 @@ func (s *section) checkPlugin(ctx context.Context) {
 	}
 }
 
-// notebook is what the smoke job in the notebook image found.
+// notebook is what the smoke job in the notebook image found, and that in the runner's own did
+// not find on the same node.
 func (s *section) notebook() []told {
 	if s.smoke == nil || s.smoke.notebook == nil {
 		return nil
@@ -121,12 +122,21 @@ func (s *section) notebook() []told {
 		check.Evidence("in the notebook image", describe(t))
 		f = judge(t.result)
 	}
-	if f == nil {
+	if f == nil || sameEnd(t, s.trials()[0]) {
 		return nil
 	}
 	inside := *f
 	inside.Found = "in the notebook image " + t.image + ": " + f.Found
 	return []told{{t.node.name, &inside}}
+}
+
+// sameEnd tells whether two smoke jobs ended for the same reason.
+func sameEnd(a, b *trial) bool {
+	if a.outcome != b.outcome || a.outcome != measured {
+		return a.outcome == b.outcome && a.outcome != prevented
+	}
+	x, y := a.result.Broken(), b.result.Broken()
+	return x != nil && y != nil && x.Name == y.Name && x.Trouble.Kind == y.Trouble.Kind
 }
 
 // checkOperator is 1.2.4: the GPU operator has the answered version.

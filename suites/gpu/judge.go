@@ -96,7 +96,11 @@ func judge(r probe.GPUResult) *finding.Finding {
 		return finding.NotDecided(computes, fmt.Sprintf("stage %q: %s", broken.Name, broken.Trouble.Error()), "the pod was told to end before it was done", "run it again")
 	}
 	a := adviceOn(*broken)
-	found := fmt.Sprintf("%s, at stage %q: %s", a.layer, broken.Name, broken.Trouble.Error())
+	state := " is broken"
+	if a.undecided {
+		state = ""
+	}
+	found := fmt.Sprintf("%s%s (stage %q): %s", a.layer, state, broken.Name, broken.Trouble.Error())
 	if broken.Code != "" && !strings.Contains(found, broken.Code) {
 		found += ", " + broken.Code
 	}

@@ -244,6 +244,26 @@ func TestEvidenceOfANode(t *testing.T) {
 	}
 }
 
+func TestTheNotebookImageRepeatsNothing(t *testing.T) {
+	ill := &trial{result: broken(probe.StageSum, probe.WrongResult, "element 4711")}
+	for name, c := range map[string]struct {
+		a, b *trial
+		same bool
+	}{
+		"both well":               {&trial{result: healthy()}, &trial{result: healthy()}, false},
+		"the same trouble":        {ill, &trial{result: broken(probe.StageSum, probe.WrongResult, "element 12")}, true},
+		"another trouble":         {ill, &trial{result: broken(probe.StageLibrary, probe.NoGlibc, "musl")}, false},
+		"only one":                {ill, &trial{result: healthy()}, false},
+		"both busy":               {&trial{outcome: busy}, &trial{outcome: busy}, true},
+		"both images unavailable": {&trial{outcome: prevented}, &trial{outcome: prevented}, false},
+		"one busy":                {&trial{outcome: busy}, ill, false},
+	} {
+		if got := sameEnd(c.a, c.b); got != c.same {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestControl(t *testing.T) {
 	two := probe.GPUResult{Count: 2, Devices: []probe.GPUDevice{{Name: "NVIDIA L4"}, {Name: "NVIDIA L4"}}}
 	for name, c := range map[string]struct {
