@@ -205,3 +205,14 @@ func TestCounts(t *testing.T) {
 		}
 	}
 }
+
+func TestLabelledModels(t *testing.T) {
+	nodes := []node{{name: "gpu1", product: "NVIDIA-L4"}, {name: "gpu2", product: "NVIDIA-L40S"}, {name: "gpu3"}}
+	counts, f := judgeLabels(nodes, "NVIDIA L4", func(string) string { return "NVIDIA L4" })
+	if f == nil || f.Found != "node gpu2: label nvidia.com/gpu.product is NVIDIA-L40S, the driver says NVIDIA L4" {
+		t.Errorf("%v", f)
+	}
+	if counts["NVIDIA-L4"] != 1 || counts["no label nvidia.com/gpu.product"] != 1 {
+		t.Errorf("counts %v", counts)
+	}
+}

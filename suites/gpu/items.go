@@ -15,7 +15,7 @@ import (
 func (s *section) checkModel(ctx context.Context) {
 	gpu := s.begin(ctx, "gpu.model")
 	s.requireGPU(gpu)
-	labelled, f := judgeLabels(s.fleet.nodes, gpu.Model)
+	labelled, f := judgeLabels(s.fleet.nodes, gpu.Model, s.modelOn)
 	check.Evidence("models by label", labelled)
 	read := map[string]int{}
 	var all []told

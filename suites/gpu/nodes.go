@@ -12,7 +12,9 @@ import (
 
 // judgeLabels holds the model on the nodes' labels against the answer, and counts them. Nodes
 // without such a label have no GPU feature discovery: the driver must tell there.
-func judgeLabels(nodes []node, answered string) (map[string]int, *finding.Finding) {
+//
+// driver returns the model that a node's driver named, "" where it was not asked.
+func judgeLabels(nodes []node, answered string, driver func(node string) string) (map[string]int, *finding.Finding) {
 	const none = "no label " + productLabel
 	counts := map[string]int{}
 	var all []told
@@ -23,7 +25,7 @@ func judgeLabels(nodes []node, answered string) (map[string]int, *finding.Findin
 		}
 		counts[n.product]++
 		if !sameModel(n.product, answered) {
-			all = append(all, told{n.name, finding.Failed("", fmt.Sprintf("label %s is %s", productLabel, n.product),
+			all = append(all, told{n.name, finding.Failed("", fmt.Sprintf("label %s is %s%s", productLabel, n.product, suffixed(", the driver says ", driver(n.name))),
 				"other GPUs are built in than answered, or GPU feature discovery is out of date",
 				"correct gpu.model, or restart GPU feature discovery on the node")})
 		}
@@ -139,6 +141,14 @@ func (s *section) devicesOn(node string) []probe.GPUDevice {
 		}
 	}
 	return nil
+}
+
+// modelOn is the model that the driver named on a node, "" where the job did not run.
+func (s *section) modelOn(node string) string {
+	if devices := s.devicesOn(node); len(devices) > 0 {
+		return devices[0].Name
+	}
+	return ""
 }
 
 func onlyFailed(all []told) []told {
