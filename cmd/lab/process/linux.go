@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,13 @@ import (
 
 	"aiv.internal/conformance/cmd/lab/state"
 )
+
+// keepInherited keeps from programs to come what whoever called the lab had open, a lock or a
+// pipe: they outlive the lab's command, and would hold it for ever.
+func keepInherited() error {
+	const firstAfterStandard = 3
+	return unix.CloseRange(firstAfterStandard, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
+}
 
 // stat is what the lab needs of /proc/PID/stat.
 type stat struct {

@@ -120,6 +120,9 @@ func (s Supervisor) launch(spec Spec) (*exec.Cmd, error) {
 	command.Dir = "/"
 	// A session of its own: a Ctrl-C at the terminal of `lab up` is not for the cluster.
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := keepInherited(); err != nil {
+		return nil, err
+	}
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
