@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"strings"
@@ -162,7 +163,7 @@ func (i Item) junit() junitCase {
 		if c.Properties == nil {
 			c.Properties = &junitProperties{}
 		}
-		c.Properties.Properties = append(c.Properties.Properties, junitProperty{e.Key, clip(valid(fmt.Sprint(e.Value)))})
+		c.Properties.Properties = append(c.Properties.Properties, junitProperty{e.Key, clip(valid(plain(e.Value)))})
 	}
 	switch junitElement(i.Verdict) {
 	case "failure":
@@ -206,6 +207,19 @@ func (i Item) Explanation() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
+// plain is a value as a property shows it: text as it is, everything else in JSON, because
+// Go's own form of a map or list is for Go programmers.
+func plain(value any) string {
+	if text, isText := value.(string); isText {
+		return text
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	return string(text)
+}
+
 // simulatedKey is that of the evidence with which a check says that what it found only stands
 // for the real thing.
 const simulatedKey = "simulated"
@@ -214,7 +228,7 @@ const simulatedKey = "simulated"
 func simulated(r verdict.Result) string {
 	for _, e := range r.Evidence {
 		if e.Key == simulatedKey {
-			return fmt.Sprint(e.Value)
+			return plain(e.Value)
 		}
 	}
 	return ""
