@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aiv.internal/conformance/cmd/lab/csi"
+	"aiv.internal/conformance/cmd/lab/entra"
 	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/registry"
 )
@@ -11,6 +12,6 @@ import (
 // newServe holds the servers that `lab up` starts in the background.
 func newServe() *cobra.Command {
 	command := &cobra.Command{Use: "serve", Short: "Run one server of the lab in the foreground", Hidden: true}
-	command.AddCommand(csi.NewCommand(), gpu.NewCommand(), registry.NewCommand())
+	command.AddCommand(csi.NewCommand(), entra.NewCommand(), gpu.NewCommand(), registry.NewCommand())
 	return command
 }

@@ -18,7 +18,11 @@ const (
 
 // HostLines are the lab's names, as hosts(5) writes them.
 func HostLines() string {
-	return topology.HostIP + " " + topology.RegistryHost + "\n"
+	var lines strings.Builder
+	for _, name := range []string{topology.RegistryHost, topology.LoginHost, topology.GraphHost} {
+		lines.WriteString(topology.HostIP + " " + name + "\n")
+	}
+	return lines.String()
 }
 
 // AddHosts writes the lab's names into the hosts file, in a marked block.

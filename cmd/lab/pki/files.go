@@ -19,6 +19,7 @@ const (
 	Scheduler         = "kube-scheduler"
 	Proxy             = "kube-proxy"
 	Registry          = "registry"
+	Entra             = "entra"
 )
 
 // Kubelet is the name of a node's certificate, which serves and identifies the node.
@@ -48,6 +49,7 @@ func Create(dir state.Dir) error {
 	}
 	return issueAll(dir, company, map[string]Request{
 		Registry: {CommonName: topology.RegistryHost, Hosts: []string{topology.RegistryHost, topology.HostIP, "127.0.0.1"}},
+		Entra:    {CommonName: topology.LoginHost, Hosts: []string{topology.LoginHost, topology.GraphHost, topology.HostIP, "localhost", "127.0.0.1"}},
 	})
 }
 

@@ -87,6 +87,9 @@ func (d Dir) Secret(name string) string { return d.Path("secrets", name) }
 // RegistryPassword is the file with the password of the registry's user.
 func (d Dir) RegistryPassword() string { return d.Secret("registry-password") }
 
+// EntraSecret is the file with the client secret of the application in Entra ID.
+func (d Dir) EntraSecret() string { return d.Secret("entra-client-secret") }
+
 // Kubeconfig is the runner's: a service account with the rights in deploy/.
 func (d Dir) Kubeconfig() string { return d.Path("kubeconfig") }
 

@@ -36,6 +36,15 @@ const (
 	ConformanceImage = Registry + "/" + RegistryRepository + "/conformance:lab"
 )
 
+// Entra ID and Microsoft Graph: two names of one server.
+const (
+	LoginHost = "login." + Domain
+	GraphHost = "graph." + Domain
+	EntraPort = "8443"
+	LoginURL  = "https://" + LoginHost + ":" + EntraPort
+	GraphURL  = "https://" + GraphHost + ":" + EntraPort
+)
+
 // The customer's namespace and what is in it.
 const (
 	Namespace      = "jupyterhub-prod"
