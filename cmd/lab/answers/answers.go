@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aiv.internal/conformance/cmd/lab/build"
+	"aiv.internal/conformance/cmd/lab/entra/directory"
 	"aiv.internal/conformance/cmd/lab/gpu/device"
 	"aiv.internal/conformance/cmd/lab/images"
 	"aiv.internal/conformance/cmd/lab/state"
@@ -29,9 +30,16 @@ type values struct {
 	CPUNodes, GPUNodes, GPUsPerNode               int
 	GPUModel, GPUResource, RuntimeClass           string
 	GPUOperator, Notebook                         string
+	ClientID, TenantID, ClientSecret              string
+	SecretExpires, RedirectURI                    string
+	LoginURL, GraphURL                            string
+	Users, Admins, GPUUsers, Auditors             group
 	// On is the day of the attestations, Next one half a year later, Until one a year later.
 	On, Next, Until string
 }
+
+// group is one of Entra ID's.
+type group struct{ Name, ObjectID string }
 
 // Render returns the answers, with attestations of the day before now.
 func Render(dir state.Dir, now time.Time) ([]byte, error) {
@@ -63,6 +71,17 @@ func Render(dir state.Dir, now time.Time) ([]byte, error) {
 		GPUOperator:      device.OperatorVersion,
 		RuntimeClass:     device.RuntimeClass,
 		Notebook:         images.Notebook,
+		ClientID:         directory.ClientID,
+		TenantID:         directory.TenantID,
+		ClientSecret:     dir.EntraSecret(),
+		SecretExpires:    directory.Expires(dir, now),
+		RedirectURI:      directory.RedirectURI,
+		LoginURL:         topology.LoginURL,
+		GraphURL:         topology.GraphURL,
+		Users:            group{directory.UsersName, directory.UsersID},
+		Admins:           group{directory.AdminsName, directory.AdminsID},
+		GPUUsers:         group{directory.GPUName, directory.GPUID},
+		Auditors:         group{directory.OtherName, directory.OtherID},
 		On:               now.AddDate(0, 0, -1).Format(time.DateOnly),
 		Next:             now.AddDate(0, 6, 0).Format(time.DateOnly),
 		Until:            now.AddDate(1, 0, 0).Format(time.DateOnly),

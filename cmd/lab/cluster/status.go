@@ -36,7 +36,7 @@ func Processes() []string {
 	names := []string{
 		node.Holder,
 		controlplane.Etcd, controlplane.APIServer, controlplane.ControllerManager, controlplane.Scheduler,
-		registryProcess, storage.SnapshotController,
+		registryProcess, entraProcess, storage.SnapshotController,
 	}
 	for short := range storage.Drivers {
 		names = append(names, storage.Controller(short), storage.Provisioner(short), storage.Resizer(short), storage.Snapshotter(short))
@@ -101,6 +101,7 @@ func (l Lab) askCluster(ctx context.Context, add func(name string, ok bool, word
 	report(add, "storage drivers", driversKnown(ctx, cluster))
 	report(add, "simulated GPUs", gpusReady(ctx, cluster))
 	report(add, "registry", registryReady(l.Dir)(ctx))
+	report(add, "simulated Entra ID", entraReady(l.Dir)(ctx))
 }
 
 func report(add func(name string, ok bool, words string), name string, err error) {

@@ -17,6 +17,7 @@ import (
 	"aiv.internal/conformance/cmd/lab/build"
 	"aiv.internal/conformance/cmd/lab/console"
 	"aiv.internal/conformance/cmd/lab/controlplane"
+	"aiv.internal/conformance/cmd/lab/entra/directory"
 	"aiv.internal/conformance/cmd/lab/faults"
 	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/images"
@@ -111,7 +112,7 @@ func (l Lab) prepare(ctx context.Context) error {
 	if err := kubeconfig.WriteComponents(l.Dir); err != nil {
 		return err
 	}
-	return newSecret(l.Dir.RegistryPassword())
+	return errors.Join(newSecret(l.Dir.RegistryPassword()), directory.NewCredential(l.Dir, time.Now()))
 }
 
 // heartBeats says whether the parts run that cannot be restarted under a living cluster.
@@ -164,6 +165,7 @@ func (l Lab) start(ctx context.Context, made <-chan error) error {
 		}
 		return l.pushImage(ctx, made)
 	})
+	group.Go(func() error { return l.startEntra(ctx) })
 	group.Go(func() error { return l.fill(ctx, apiReady) })
 	if err := group.Wait(); err != nil {
 		return err
