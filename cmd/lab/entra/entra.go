@@ -94,12 +94,15 @@ func (p *provider) now() time.Time {
 	return time.Now()
 }
 
-// issuer is who the discovery document says that the provider is.
-func (p *provider) issuer() string {
+// issuer is who makes the tokens.
+func (p *provider) issuer() string { return p.LoginURL + "/" + directory.TenantID + "/v2.0" }
+
+// announcedIssuer is who the discovery document says that it is.
+func (p *provider) announcedIssuer() string {
 	if p.Active(FaultIssuerOther) {
 		return p.LoginURL + "/" + otherTenantID + "/v2.0"
 	}
-	return p.LoginURL + "/" + directory.TenantID + "/v2.0"
+	return p.issuer()
 }
 
 // otherTenantID is a tenant that does not exist.

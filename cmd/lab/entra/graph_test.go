@@ -48,7 +48,7 @@ func TestGraphKeepsRightTime(t *testing.T) {
 		{skew + time.Minute, time.Hour, "not yet valid"}, {-time.Hour, -skew - time.Minute, "expired"},
 	} {
 		claims := map[string]any{"nbf": time.Now().Add(c.nbf).Unix(), "exp": time.Now().Add(c.exp).Unix()}
-		p.describe(claims, graphAudience, tenant)
+		p.describeForGraph(claims, tenant)
 		token, err := p.keys.signForGraph(claims)
 		if err != nil {
 			t.Fatal(err)

@@ -98,7 +98,7 @@ func (s *server) Discovery(context.Context, *op.Request[struct{}]) (*op.Response
 	base := s.LoginURL + "/" + directory.TenantID
 	return op.NewResponse(metadata{
 		DiscoveryConfiguration: &oidc.DiscoveryConfiguration{
-			Issuer:                            s.issuer(),
+			Issuer:                            s.announcedIssuer(),
 			AuthorizationEndpoint:             base + authorizePath,
 			TokenEndpoint:                     base + tokenPath,
 			JwksURI:                           base + keysPath,

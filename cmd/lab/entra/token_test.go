@@ -37,8 +37,8 @@ func TestTokenOfTheApplication(t *testing.T) {
 	}
 	claims := claimsOf(t, token)
 	for name, want := range map[string]any{
-		"aud": directory.ClientID, "tid": directory.TenantID, "appid": directory.ClientID, "oid": directory.PrincipalID,
-		"iss": "https://sts.windows.net/" + directory.TenantID + "/", "roles": nil,
+		"aud": directory.ClientID, "tid": directory.TenantID, "azp": directory.ClientID, "oid": directory.PrincipalID,
+		"iss": l.base + "/v2.0", "roles": nil,
 	} {
 		if claims[name] != want {
 			t.Errorf("%s is %v, want %v", name, claims[name], want)
@@ -57,7 +57,7 @@ func TestTokenForGraph(t *testing.T) {
 			t.Error("somebody other than Graph can verify its token")
 		}
 		claims := claimsOf(t, token)
-		if got := fmt.Sprint(claims["roles"]); claims["aud"] != graphAudience || !strings.Contains(got, "GroupMember.Read.All") {
+		if got := fmt.Sprint(claims["roles"]); claims["aud"] != graphAudience || claims["iss"] != graphIssuer || !strings.Contains(got, "GroupMember.Read.All") {
 			t.Errorf("audience %v, roles %v", claims["aud"], got)
 		}
 	}

@@ -24,8 +24,12 @@ const (
 // groupLimit is how many groups a token holds; where there are more it says where to ask.
 const groupLimit = 200
 
-// graphAudience is Graph's name in every tenant.
-const graphAudience = "https://graph.microsoft.com"
+const (
+	// graphAudience is Graph's name in every tenant.
+	graphAudience = "https://graph.microsoft.com"
+	// graphIssuer is who makes tokens of version 1.0.
+	graphIssuer = "https://sts.windows.net/" + directory.TenantID + "/"
+)
 
 // resource is what a token is asked for.
 type resource struct {
@@ -44,16 +48,17 @@ func (p *provider) resourceOf(identifier string) (resource, bool) {
 	return resource{}, false
 }
 
-// appToken returns a token of the application's own. It is of version 1.0, which Graph and
-// applications that do not ask for another get: its issuer is not the discovery document's.
+// appToken returns a token of the application's own.
 func (p *provider) appToken(tenant directory.Directory, target resource) (string, error) {
 	claims := p.times()
-	p.describe(claims, target.audience, tenant)
 	claims["idtyp"] = "app"
 	claims["oid"], claims["sub"] = tenant.Principal.ObjectID, tenant.Principal.ObjectID
 	if !target.graph {
+		p.describe(claims, target.audience)
+		claims["azp"], claims["azpacr"] = directory.ClientID, "1"
 		return p.keys.sign(claims)
 	}
+	p.describeForGraph(claims, tenant)
 	if roles := tenant.Principal.Roles(); len(roles) > 0 {
 		claims["roles"] = roles
 	}
@@ -63,17 +68,24 @@ func (p *provider) appToken(tenant directory.Directory, target resource) (string
 // userToken returns a token with which the application asks Graph for the user.
 func (p *provider) userToken(tenant directory.Directory, user directory.User) (string, error) {
 	claims := p.times()
-	p.describe(claims, graphAudience, tenant)
+	p.describeForGraph(claims, tenant)
 	claims["idtyp"] = "user"
 	claims["oid"], claims["sub"], claims["upn"] = user.ID, pairwise(user), user.PrincipalName
 	claims["scp"] = strings.Join(append(tenant.Principal.Scopes(), "openid", "profile"), " ")
 	return p.keys.signForGraph(claims)
 }
 
-// describe fills in what all version 1.0 tokens have.
-func (p *provider) describe(claims map[string]any, audience string, tenant directory.Directory) {
-	claims["iss"] = "https://sts.windows.net/" + directory.TenantID + "/"
-	claims["aud"], claims["tid"], claims["ver"] = audience, directory.TenantID, "1.0"
+// describe fills in what all tokens of version 2.0 have. The lab's application asks for that
+// version in its registration.
+func (p *provider) describe(claims map[string]any, audience string) {
+	claims["iss"], claims["aud"], claims["tid"], claims["ver"] = p.issuer(), audience, directory.TenantID, "2.0"
+	claims["uti"] = rand.Text()
+}
+
+// describeForGraph fills in what all tokens for Graph have. They are of version 1.0: their
+// issuer is not the discovery document's.
+func (p *provider) describeForGraph(claims map[string]any, tenant directory.Directory) {
+	claims["iss"], claims["aud"], claims["tid"], claims["ver"] = graphIssuer, graphAudience, directory.TenantID, "1.0"
 	claims["appid"], claims["appidacr"] = directory.ClientID, "1"
 	claims["app_displayname"] = tenant.Principal.DisplayName
 	claims["uti"] = rand.Text()
@@ -82,10 +94,9 @@ func (p *provider) describe(claims map[string]any, audience string, tenant direc
 // idToken returns who signed in, with the user's groups.
 func (p *provider) idToken(tenant directory.Directory, user directory.User, nonce string) (string, error) {
 	claims := p.times()
-	claims["iss"], claims["aud"], claims["tid"], claims["ver"] = p.issuer(), directory.ClientID, directory.TenantID, "2.0"
+	p.describe(claims, directory.ClientID)
 	claims["oid"], claims["sub"] = user.ID, pairwise(user)
 	claims["name"], claims["preferred_username"] = user.Name, user.PrincipalName
-	claims["uti"] = rand.Text()
 	if nonce != "" {
 		claims["nonce"] = nonce
 	}
@@ -147,10 +158,10 @@ func (p *provider) verifyForGraph(token string) (found graph.Token, refusal stri
 	}
 	now := time.Now()
 	switch {
-	case claims.Issuer != "https://sts.windows.net/"+directory.TenantID+"/" || claims.Tenant != directory.TenantID:
-		return graph.Token{}, "Access token validation failure. Invalid issuer."
 	case !slices.Contains([]string{graphAudience, directory.GraphAppID}, claims.Audience):
 		return graph.Token{}, "Access token validation failure. Invalid audience."
+	case claims.Issuer != graphIssuer || claims.Tenant != directory.TenantID:
+		return graph.Token{}, "Access token validation failure. Invalid issuer."
 	case now.Add(skew).Unix() < claims.NotBefore:
 		return graph.Token{}, "Lifetime validation failed, the token is not yet valid."
 	case now.Add(-skew).Unix() > claims.Expires:

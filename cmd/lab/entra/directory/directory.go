@@ -36,8 +36,10 @@ const (
 	AdminsName = "SG-JupyterHub-Admins"
 	GPUName    = "SG-JupyterHub-GPU"
 	OtherName  = "SG-JupyterHub-Auditors"
-	// wrongName is that of the group under another object ID.
+	// wrongName is what the group is called whose object ID is not the users' but was taken
+	// for it, and movedID is theirs then.
 	wrongName = "SG-Finance-Reporting"
+	movedID   = "5e2a8c17-0b6d-4f93-a481-7d3c9e5f0b64"
 )
 
 // The test user, who may sign in with TestPassword, and another who is in more groups than a

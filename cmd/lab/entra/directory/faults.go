@@ -46,7 +46,12 @@ var defects = []struct {
 		d.Application.Required = without(d.Application.Required, UserRead, GroupMemberReadAll)
 		d.Principal.Consented = without(d.Principal.Consented, UserRead, GroupMemberReadAll)
 	}},
-	{FaultGroupOther, func(d *Directory, _ time.Time) { d.change(UsersID, func(g *Group) { g.Name = wrongName }) }},
+	{FaultGroupOther, func(d *Directory, _ time.Time) {
+		users, _ := d.Group(UsersID)
+		users.ID = movedID
+		d.change(UsersID, func(g *Group) { g.Name = wrongName })
+		d.Groups = append(d.Groups, users)
+	}},
 	{FaultGPUGroupGone, func(d *Directory, _ time.Time) {
 		d.Groups = slices.DeleteFunc(d.Groups, func(g Group) bool { return g.ID == GPUID })
 	}},

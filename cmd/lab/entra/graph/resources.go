@@ -125,7 +125,7 @@ func (r *request) applications() []object {
 	return []object{{
 		"id": a.ObjectID, "appId": a.AppID, "displayName": a.DisplayName, "signInAudience": "AzureADMyOrg",
 		"groupMembershipClaims": "SecurityGroup", "identifierUris": []string{}, "keyCredentials": []any{},
-		"api": object{"requestedAccessTokenVersion": nil},
+		"api": object{"requestedAccessTokenVersion": 2},
 		"web": object{"redirectUris": a.RedirectURIs, "homePageUrl": nil, "logoutUrl": nil},
 		"spa": object{"redirectUris": []string{}}, "publicClient": object{"redirectUris": []string{}},
 		"requiredResourceAccess": required,

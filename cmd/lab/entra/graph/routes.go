@@ -48,6 +48,9 @@ func routes() []route {
 		{"GET", "groups/*", readGroups, getGroup},
 		{"GET", "groups/*/members", readGroups, listMembers},
 		{"GET", "groups/*/members/$count", readGroups, countMembers},
+		// No group of the lab is in another.
+		{"GET", "groups/*/transitiveMembers", readGroups, listMembers},
+		{"GET", "groups/*/transitiveMembers/microsoft.graph.user", readGroups, listMembers},
 		{"GET", "users/*/memberOf", readGroups, listMemberOf},
 		{"POST", "users/*/getMemberObjects", readGroups, getMemberObjects},
 	}
