@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"time"
@@ -22,10 +21,8 @@ import (
 	"aiv.internal/conformance/cmd/lab/pki"
 	"aiv.internal/conformance/cmd/lab/state"
 	"aiv.internal/conformance/cmd/lab/topology"
+	"aiv.internal/conformance/cmd/lab/web"
 )
-
-// grace is how long requests in progress may take when the provider is told to end.
-const grace = 5 * time.Second
 
 // options are the flags of the command.
 type options struct {
@@ -95,12 +92,7 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 		return errors.Join(err, l.Close())
 	}
 	settings.Log.Info("listening", "address", l.Addr())
-	return serve(ctx, &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 30 * time.Second,
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
-		ErrorLog:          slog.NewLogLogger(settings.Log.Handler(), slog.LevelWarn),
-	}, l)
+	return web.Serve(ctx, l, pair, handler, settings.Log)
 }
 
 // furnish makes a state folder with keys, where there are none.
@@ -125,21 +117,4 @@ func announce(out io.Writer, dir state.Dir, s Settings) error {
 			directory.GPUName: directory.GPUID, directory.OtherName: directory.OtherID,
 		},
 	})
-}
-
-// serve runs the server until ctx ends, then lets requests in progress come to their end.
-func serve(ctx context.Context, server *http.Server, l net.Listener) error {
-	failed := make(chan error, 1)
-	go func() { failed <- server.ServeTLS(l, "", "") }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	if err := server.Shutdown(end); err != nil {
-		return errors.Join(fmt.Errorf("requests still ran after %s: %w", grace, err), server.Close())
-	}
-	return nil
 }

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -18,10 +16,8 @@ import (
 	"aiv.internal/conformance/cmd/lab/pki"
 	"aiv.internal/conformance/cmd/lab/state"
 	"aiv.internal/conformance/cmd/lab/topology"
+	"aiv.internal/conformance/cmd/lab/web"
 )
-
-// grace is how long requests in progress may take when the registry is told to end.
-const grace = 5 * time.Second
 
 // options are the flags of the command.
 type options struct {
@@ -97,28 +93,5 @@ func (o *options) run(ctx context.Context) error {
 		return errors.Join(err, shutdown())
 	}
 	log.Info("listening", "address", l.Addr())
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 30 * time.Second,
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	return errors.Join(serve(ctx, server, l), shutdown())
-}
-
-// serve runs the server until ctx ends, then lets requests in progress come to their end.
-func serve(ctx context.Context, server *http.Server, l net.Listener) error {
-	failed := make(chan error, 1)
-	go func() { failed <- server.ServeTLS(l, "", "") }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	if err := server.Shutdown(end); err != nil {
-		return errors.Join(fmt.Errorf("requests still ran after %s: %w", grace, err), server.Close())
-	}
-	return nil
+	return errors.Join(web.Serve(ctx, l, pair, handler, log), shutdown())
 }
