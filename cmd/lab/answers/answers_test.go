@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"aiv.internal/conformance/cmd/lab/entra/directory"
 	"aiv.internal/conformance/cmd/lab/state"
 )
 
@@ -20,6 +21,17 @@ func TestRender(t *testing.T) {
 		Cluster  struct{ Version, Namespace string }
 		Registry struct {
 			Password struct{ File string }
+		}
+		Entra struct {
+			LoginURL      string                `yaml:"loginUrl"`
+			SecretExpires string                `yaml:"secretExpires"`
+			CAFile        string                `yaml:"caFile"`
+			ClientSecret  struct{ File string } `yaml:"clientSecret"`
+		}
+		Groups struct {
+			Other []struct {
+				ObjectID string `yaml:"objectId"`
+			}
 		}
 		SignOff struct {
 			TeamLead struct{ By, On string } `yaml:"teamLead"`
@@ -36,6 +48,11 @@ func TestRender(t *testing.T) {
 		"namespace":   {parsed.Cluster.Namespace, "jupyterhub-prod"},
 		"password":    {parsed.Registry.Password.File, "/lab/secrets/registry-password"},
 		"attested on": {parsed.SignOff.TeamLead.On, "2026-02-28"},
+		"login":       {parsed.Entra.LoginURL, "https://login.aiv.internal:8443"},
+		"secret":      {parsed.Entra.ClientSecret.File, "/lab/secrets/entra-client-secret"},
+		"its end":     {parsed.Entra.SecretExpires, "2027-03-01"},
+		"its CA":      {parsed.Entra.CAFile, "/lab/pki/ca.crt"},
+		"group":       {parsed.Groups.Other[0].ObjectID, directory.OtherID},
 		"training":    {parsed.Training.Sessions.Date, "2026-09-01"},
 	} {
 		if pair[0] != pair[1] {

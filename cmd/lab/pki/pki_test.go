@@ -38,6 +38,8 @@ func TestCreate(t *testing.T) {
 		{APIServer, ClusterCA, "kubernetes.default.svc"},
 		{Kubelet("lab-node1"), ClusterCA, "10.64.0.11"},
 		{Registry, CompanyCA, topology.RegistryHost},
+		{Entra, CompanyCA, topology.LoginHost},
+		{Entra, CompanyCA, topology.GraphHost},
 		{Admin, ClusterCA, ""},
 	} {
 		pair, err := tls.LoadX509KeyPair(dir.PKI(test.name)+".crt", dir.PKI(test.name)+".key")
