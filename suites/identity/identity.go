@@ -1,0 +1,359 @@
+// Package identity checks section 4, authentication and identity: the tenant of Entra ID,
+// the application in it, its secret, redirect URI and permissions, and the groups of users.
+// It only reads, as the application itself: it logs nobody in and changes nothing in the
+// directory.
+package identity
+
+import (
+	"context"
+	"time"
+
+	"aiv.internal/conformance/framework/answers"
+	"aiv.internal/conformance/framework/check"
+)
+
+// lookLimit bounds one check.
+const lookLimit = 90 * time.Second
+
+// The checks share one token for Microsoft Graph and what they read with it.
+var _ = check.Subsection("4", func() {
+	check.Chain("one token", func() {
+		entrance := &entrance{}
+		check.Subsection("4.1", func() { registrationItems(entrance) })
+		check.Subsection("4.2", func() { groupItems(entrance) })
+	})
+})
+
+// entrance makes the way to the directory once.
+type entrance struct {
+	directory *directory
+	err       error
+}
+
+// open ends the check where the answers do not name a directory that can be spoken to.
+func (e *entrance) open() *directory {
+	if e.directory == nil && e.err == nil {
+		a := check.Answers()
+		caFile := a.Entra.CAFile
+		if caFile == "" {
+			caFile = a.Certificates.CAFile
+		}
+		e.directory, e.err = newDirectory(a.Entra, caFile, a.Runner.Proxies, check.UserAgent)
+		if e.err == nil && a.Entra.ClientSecret.IsSet() {
+			e.directory.secret = func(ctx context.Context) (string, error) { return check.Secret(ctx, a.Entra.ClientSecret), nil }
+		}
+	}
+	check.NoError(e.err, "read the answers")
+	return e.directory
+}
+
+func registrationItems(e *entrance) {
+	item := func(id string, prove func(ctx context.Context, d *directory, a answers.Entra) error) {
+		check.Item(id, func(ctx context.Context, a answers.Entra) {
+			ctx, cancel := context.WithTimeout(ctx, lookLimit)
+			defer cancel()
+			check.NoError(prove(ctx, e.open(), a), "ask Entra ID")
+		})
+	}
+	item("4.1.1", proveRegistration)
+	item("4.1.2", proveClientID)
+	item("4.1.3", proveTenant)
+	item("4.1.4", proveSecret)
+	item("4.1.5", proveSecretDate)
+	item("4.1.6", proveRedirect)
+	item("4.1.7.1", func(ctx context.Context, d *directory, a answers.Entra) error {
+		return provePermission(ctx, d, userRead, a.Permissions.UserRead)
+	})
+	item("4.1.7.2", func(ctx context.Context, d *directory, a answers.Entra) error {
+		return provePermission(ctx, d, groupMemberReadAll, a.Permissions.GroupMemberReadAll)
+	})
+	item("4.1.8", func(ctx context.Context, d *directory, a answers.Entra) error {
+		return proveConsent(ctx, d, a.Permissions, check.Answers().Groups.Users.ObjectID)
+	})
+}
+
+// proveRegistration says whether the tenant knows the application and lets users log in to it.
+func proveRegistration(ctx context.Context, d *directory, a answers.Entra) error {
+	if err := proveClientID(ctx, d, a); err != nil || d.secret == nil {
+		return err
+	}
+	check.Step("read the registration")
+	switch app, err := d.registration(ctx); {
+	case err == nil:
+		check.Evidence("name", app.DisplayName)
+		check.Evidence("accounts", app.SignInAudience)
+		if !app.Created.IsZero() {
+			check.Evidence("created", app.Created.UTC().Format(time.DateOnly))
+		}
+	case isMissing(err):
+		check.Evidence("registration", "in another tenant")
+	default:
+		check.Evidence("registration", "cannot be read: "+words(err))
+	}
+	principal, err := d.servicePrincipal(ctx)
+	if err != nil {
+		return nil
+	}
+	check.Evidence("only for assigned users", principal.AssignmentRequired)
+	return judgePrincipal(principal, d.clientID)
+}
+
+// proveClientID says whether the tenant knows the application.
+func proveClientID(ctx context.Context, d *directory, a answers.Entra) error {
+	check.Evidence("client ID", d.clientID)
+	check.Step("ask tenant %s for application %s", d.tenant, d.clientID)
+	how, err := d.recognise(ctx, a.RedirectURI)
+	if err == nil {
+		check.Evidence("seen by", how)
+	}
+	return err
+}
+
+// proveTenant loads the tenant's OpenID configuration and keys.
+func proveTenant(ctx context.Context, d *directory, _ answers.Entra) error {
+	check.Evidence("tenant ID", d.tenant)
+	check.Step("load the tenant's OpenID configuration and keys")
+	found, err := d.discover(ctx)
+	if err != nil {
+		return err
+	}
+	check.Evidence("issuer", found.Issuer)
+	check.Evidence("signing keys", found.signingKeys)
+	return nil
+}
+
+// proveSecret asks for a token with the secret and verifies it.
+func proveSecret(ctx context.Context, d *directory, _ answers.Entra) error {
+	check.Step("ask for a token")
+	t, audiences, err := d.anyToken(ctx)
+	if err != nil {
+		return d.notIssued(ctx, err)
+	}
+	check.Evidence("token for", []string(t.claims.Audience))
+	check.Evidence("token of", t.claims.Issuer)
+	check.Evidence("token valid until", moment(t.claims.Expires.time()))
+	if found, err := d.discover(ctx); err == nil {
+		check.Evidence("clock of Entra ID", found.ahead.String()+" ahead")
+		if err := judgeClock(found.ahead); err != nil {
+			return err
+		}
+	}
+	if err := d.judge(t, audiences...); err != nil {
+		return err
+	}
+	check.Step("verify its signature")
+	signature := t.header.Algorithm + ", by a key of the tenant"
+	if err := d.verify(ctx, t); err != nil {
+		if t.header.Nonce == "" {
+			return err
+		}
+		signature = "not verified: only Microsoft Graph can verify tokens that are made for it"
+	}
+	check.Evidence("signature", signature)
+	return nil
+}
+
+// proveSecretDate holds the secret's last day in the directory against the answer.
+func proveSecretDate(ctx context.Context, d *directory, a answers.Entra) error {
+	minDays := check.Answers().Runner.DaysLeft()
+	check.Step("read the registration's secrets")
+	app, err := d.registration(ctx)
+	if err != nil {
+		return d.secretDateUnread(err, a.SecretExpires, minDays)
+	}
+	secret, err := d.secret(ctx)
+	if err != nil {
+		return err
+	}
+	check.Evidence("secrets of the application", len(app.PasswordCredentials))
+	credential, err := judgeSecretDate(app.PasswordCredentials, secret, a.SecretExpires, minDays, d.now())
+	if credential.KeyID != "" {
+		check.Evidence("secret", credential.String())
+		check.Evidence("last day", moment(credential.End))
+	}
+	return err
+}
+
+// proveRedirect looks for the redirect URI in the registration, where that can be read, and
+// tries it and another one.
+func proveRedirect(ctx context.Context, d *directory, a answers.Entra) error {
+	right, foreign := a.RedirectURI, unregistered(a.RedirectURI)
+	check.Evidence("redirect URI", right)
+	if err := judgeRedirectURI(right, check.Answers().DNS.Domain); err != nil {
+		return err
+	}
+	listed := false
+	if d.secret != nil {
+		check.Step("read the registration's redirect URIs")
+		app, err := d.registration(ctx)
+		if err == nil {
+			listed = true
+			check.Evidence("registered", app.Web.RedirectURIs)
+			if err := judgeRegistered(app, right); err != nil {
+				return err
+			}
+		} else {
+			check.Evidence("registered", "cannot be read: "+words(err))
+		}
+	}
+	answer, err := try(ctx, d, right)
+	if err == nil {
+		err = judgeAccepted(answer, right)
+	}
+	if err != nil {
+		return err
+	}
+	check.Evidence("authorization request", "accepted")
+	if answer, err = try(ctx, d, foreign); err != nil {
+		return err
+	}
+	how, err := judgeRefused(answer, foreign, listed)
+	if err == nil {
+		check.Evidence("with another redirect URI", how)
+	}
+	return err
+}
+
+// try makes an authorization request.
+func try(ctx context.Context, d *directory, redirectURI string) (authorization, error) {
+	check.Step("try an authorization request with %s", redirectURI)
+	answer, err := d.authorize(ctx, redirectURI)
+	if err != nil {
+		return answer, dependent(err, "an authorization request is answered", loginKey, "4.1.3")
+	}
+	return answer, nil
+}
+
+// provePermission says whether the permission is requested and granted.
+func provePermission(ctx context.Context, d *directory, p permission, form answers.EntraPermission) error {
+	check.Step("read what the application may do")
+	a, err := d.access(ctx)
+	if err != nil {
+		return d.unread(err, "the application was granted "+p.in(form), "")
+	}
+	recordAccess(a)
+	return d.judgePermission(a, p, form)
+}
+
+func recordAccess(a *access) {
+	if a.requestedErr == nil {
+		check.Evidence("requested", a.requestedNames())
+	} else {
+		check.Evidence("requested", "cannot be read: "+words(a.requestedErr))
+	}
+	check.Evidence("permissions in the token", a.roles)
+	if a.grantsErr == nil {
+		check.Evidence("consented for all users", a.everybody)
+	}
+}
+
+// proveConsent says whether an administrator consented, and whether the application can list
+// a group's members with that.
+func proveConsent(ctx context.Context, d *directory, answered answers.EntraPermissions, group string) error {
+	check.Step("read what was consented to")
+	a, err := d.access(ctx)
+	if err != nil {
+		return d.unread(err, "an administrator consented to the application's permissions", "")
+	}
+	recordAccess(a)
+	if err := d.judgeConsent(a, wantedOf(a, answered)); err != nil {
+		return err
+	}
+	if app, err := d.registration(ctx); err == nil && app.GroupMembershipClaims != "" {
+		check.Evidence("groups in tokens of users", app.GroupMembershipClaims)
+	}
+	granted, err := a.consentTo(groupMemberReadAll, answers.Application)
+	if err != nil || granted != grantedToAll || group == "" {
+		check.Evidence("groups listed", "not tried: that takes GroupMember.Read.All as an application permission, and groups.users.objectId")
+		return nil
+	}
+	check.Step("list the members of group %s", group)
+	how, err := d.judgeListing(ctx, group)
+	if err == nil {
+		check.Evidence("groups listed", how)
+	}
+	return err
+}
+
+func groupItems(e *entrance) {
+	item := func(id string, prove func(ctx context.Context, d *directory, g answers.Groups) error) {
+		check.Item(id, func(ctx context.Context, g answers.Groups) {
+			ctx, cancel := context.WithTimeout(ctx, lookLimit)
+			defer cancel()
+			check.NoError(prove(ctx, e.open(), g), "ask Microsoft Graph")
+		})
+	}
+	item("4.2.1.1", func(ctx context.Context, d *directory, g answers.Groups) error {
+		return proveGroups(ctx, d, namedGroup{"groups.users", g.Users})
+	})
+	item("4.2.1.2", func(ctx context.Context, d *directory, g answers.Groups) error {
+		return proveGroups(ctx, d, namedGroup{"groups.admins", g.Admins})
+	})
+	item("4.2.1.3", func(ctx context.Context, d *directory, g answers.Groups) error {
+		if !*g.GPURestricted {
+			check.NotApplicable("groups.gpuRestricted is false: everybody may use GPUs")
+		}
+		return proveGroups(ctx, d, namedGroup{"groups.gpuUsers", g.GPUUsers})
+	})
+	item("4.2.1.4", func(ctx context.Context, d *directory, g answers.Groups) error {
+		if len(g.Other) == 0 {
+			check.NotApplicable("groups.other is empty: there are no other groups")
+		}
+		return proveGroups(ctx, d, otherGroups(g)...)
+	})
+	item("4.2.2", func(ctx context.Context, d *directory, g answers.Groups) error {
+		all := answeredGroups(g)
+		for _, group := range all {
+			requireParts(group, "objectId")
+		}
+		return proveObjectIDs(ctx, d, all)
+	})
+	check.Attested("4.2.3")
+}
+
+// requireParts ends the check as not answered where the group's name or ID is missing.
+func requireParts(g namedGroup, parts ...string) {
+	var missing []string
+	for _, part := range parts {
+		if part == "name" && g.Name == "" || part == "objectId" && g.ObjectID == "" {
+			missing = append(missing, g.key+"."+part)
+		}
+	}
+	if len(missing) > 0 {
+		check.Require(missing...)
+	}
+}
+
+// proveGroups says whether groups are there as answered, with somebody in each.
+func proveGroups(ctx context.Context, d *directory, groups ...namedGroup) error {
+	for _, g := range groups {
+		requireParts(g, "name", "objectId")
+		check.Step("read group %s", g.ObjectID)
+		if err := d.judgeGroup(ctx, g.key, g.EntraGroup); err != nil {
+			return err
+		}
+		check.Evidence(g.Name, "object ID "+g.ObjectID)
+		check.Step("read the members of group %s", g.ObjectID)
+		members, err := d.judgeMembers(ctx, g.EntraGroup)
+		if err != nil {
+			return err
+		}
+		check.Evidence("members of "+g.Name, members)
+	}
+	return nil
+}
+
+// proveObjectIDs says whether each ID is that of the group which it was answered for.
+func proveObjectIDs(ctx context.Context, d *directory, all []namedGroup) error {
+	if err := judgeDistinct(all); err != nil {
+		return err
+	}
+	for _, g := range all {
+		check.Step("read group %s", g.ObjectID)
+		if err := d.judgeGroup(ctx, g.key, g.EntraGroup); err != nil {
+			return err
+		}
+		check.Evidence(g.key, g.ObjectID)
+	}
+	return nil
+}
