@@ -93,7 +93,7 @@ func (l Lab) alone() error {
 // prepare leaves either a lab whose heart beats or a clean slate with new keys.
 func (l Lab) prepare(ctx context.Context) error {
 	if l.heartBeats() {
-		return nil
+		return pki.Complete(l.Dir)
 	}
 	if l.remains() {
 		if err := l.Say.Step("cleared the remains of an earlier lab", func() error { return l.clear(ctx) }); err != nil {

@@ -100,8 +100,8 @@ func furnish(dir state.Dir) error {
 	if err := dir.Make(); err != nil {
 		return err
 	}
-	if _, err := os.Stat(dir.PKI(pki.Entra + ".crt")); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if _, err := os.Stat(dir.CA()); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(err, pki.Complete(dir))
 	}
 	return pki.Create(dir)
 }

@@ -2,6 +2,8 @@ package pki
 
 import (
 	"fmt"
+	"maps"
+	"os"
 
 	"aiv.internal/conformance/cmd/lab/state"
 	"aiv.internal/conformance/cmd/lab/topology"
@@ -47,10 +49,25 @@ func Create(dir state.Dir) error {
 	if err := issueAll(dir, cluster, clusterRequests()); err != nil {
 		return err
 	}
-	return issueAll(dir, company, map[string]Request{
-		Registry: {CommonName: topology.RegistryHost, Hosts: []string{topology.RegistryHost, topology.HostIP, "127.0.0.1"}},
-		Entra:    {CommonName: topology.LoginHost, Hosts: []string{topology.LoginHost, topology.GraphHost, topology.HostIP, "localhost", "127.0.0.1"}},
+	return issueAll(dir, company, companyRequests())
+}
+
+// Complete issues what the company's authority has not signed yet, for a lab that was brought
+// up before there was such a service.
+func Complete(dir state.Dir) error {
+	missing := companyRequests()
+	maps.DeleteFunc(missing, func(name string, _ Request) bool {
+		_, err := os.Stat(dir.PKI(name + ".crt"))
+		return err == nil
 	})
+	if len(missing) == 0 {
+		return nil
+	}
+	company, err := Read(dir.PKI(CompanyCA))
+	if err != nil {
+		return err
+	}
+	return issueAll(dir, company, missing)
 }
 
 func issueAll(dir state.Dir, authority *Authority, requests map[string]Request) error {
@@ -64,6 +81,14 @@ func issueAll(dir state.Dir, authority *Authority, requests map[string]Request) 
 		}
 	}
 	return nil
+}
+
+// companyRequests are the services that answer on the lab's bridge.
+func companyRequests() map[string]Request {
+	return map[string]Request{
+		Registry: {CommonName: topology.RegistryHost, Hosts: []string{topology.RegistryHost, topology.HostIP, "127.0.0.1"}},
+		Entra:    {CommonName: topology.LoginHost, Hosts: []string{topology.LoginHost, topology.GraphHost, topology.HostIP, "localhost", "127.0.0.1"}},
+	}
 }
 
 // clusterRequests are the identities of the cluster's own parts, as the Kubernetes

@@ -65,6 +65,32 @@ func TestCreate(t *testing.T) {
 	}
 }
 
+func TestCompleteKeepsWhatIsThere(t *testing.T) {
+	dir := state.Dir(t.TempDir())
+	if err := dir.Make(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Create(dir); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(dir.PKI(Registry + ".crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(dir.PKI(Entra + ".crt")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Complete(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tls.LoadX509KeyPair(dir.PKI(Entra)+".crt", dir.PKI(Entra)+".key"); err != nil {
+		t.Error(err)
+	}
+	if again, err := os.ReadFile(dir.PKI(Registry + ".crt")); err != nil || string(again) != string(kept) {
+		t.Errorf("the registry's certificate is another one, %v", err)
+	}
+}
+
 func TestExpired(t *testing.T) {
 	authority, err := NewAuthority("test")
 	if err != nil {
