@@ -51,7 +51,7 @@ const undoDeadline = time.Minute
 
 // Table is every fault of the lab, by part.
 func Table() []Fault {
-	return slices.Concat(clusterFaults(), gpuFaults(), registryFaults(), storageFaults(), ownFaults())
+	return slices.Concat(clusterFaults(), gpuFaults(), registryFaults(), entraFaults(), storageFaults(), ownFaults())
 }
 
 // Names are the names of all faults.
