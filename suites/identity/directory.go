@@ -113,7 +113,11 @@ func (d *directory) get(ctx context.Context, address string) (*http.Response, []
 }
 
 func (d *directory) send(request *http.Request) (*http.Response, []byte, error) {
-	response, err := d.client.Do(request)
+	return d.sendAs(d.client, request)
+}
+
+func (d *directory) sendAs(client *http.Client, request *http.Request) (*http.Response, []byte, error) {
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,15 +1,17 @@
 // Package identity checks section 4, authentication and identity: the tenant of Entra ID,
 // the application in it, its secret, redirect URI and permissions, and the groups of users.
-// It only reads, as the application itself: it logs nobody in and changes nothing in the
-// directory.
+// It only reads, as the application itself, and logs nobody in but a test user whose password
+// is answered. It changes nothing in the directory.
 package identity
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
+	"aiv.internal/conformance/framework/finding"
 )
 
 // lookLimit bounds one check.
@@ -68,7 +70,11 @@ func registrationItems(e *entrance) {
 		return provePermission(ctx, d, groupMemberReadAll, a.Permissions.GroupMemberReadAll)
 	})
 	item("4.1.8", func(ctx context.Context, d *directory, a answers.Entra) error {
-		return proveConsent(ctx, d, a.Permissions, check.Answers().Groups.Users.ObjectID)
+		all := check.Answers()
+		if err := proveConsent(ctx, d, a.Permissions, all.Groups.Users.ObjectID); err != nil {
+			return err
+		}
+		return proveLogin(ctx, d, a.RedirectURI, all.TestUsers, all.Groups)
 	})
 }
 
@@ -273,6 +279,39 @@ func proveConsent(ctx context.Context, d *directory, answered answers.EntraPermi
 		check.Evidence("groups listed", how)
 	}
 	return err
+}
+
+// proveLogin logs a test user in, where one is answered with a password and a login takes no
+// browser, and looks for the user's groups in the ID token.
+func proveLogin(ctx context.Context, d *directory, redirectURI string, users answers.TestUsers, groups answers.Groups) error {
+	user, wanted, found := candidate(users, groups)
+	if !found || redirectURI == "" {
+		check.Evidence("login of a test user", "not tried: that takes a password in testUsers.users, and entra.redirectUri")
+		return nil
+	}
+	password := check.Secret(ctx, user.Password)
+	check.Step("log in as %s", user.Name)
+	t, err := d.logIn(ctx, redirectURI, user.Name, password)
+	switch refusal := asLogin(err); {
+	case err == nil:
+	case errors.Is(err, errBrowser), errors.Is(err, errElsewhere):
+		check.Evidence("login of a test user", "not tried to the end: "+err.Error())
+		return nil
+	case refusal != nil && finding.As(err) == nil && remedies[refusal.code].item == "4.1.8":
+		return refusal.finding("test user " + user.Name + " can log in")
+	case finding.As(err) != nil:
+		return err
+	default:
+		f := explain(err, "test user "+user.Name+" can log in", loginKey)
+		check.Warn("test user "+user.Name+" could not log in: "+f.Found, f.Why, f.Do)
+		return nil
+	}
+	ids, how, err := d.groupsOf(ctx, t)
+	if err != nil {
+		return d.unread(err, "the groups of "+user.Name, toReadGroups)
+	}
+	check.Evidence("login of "+user.Name, how)
+	return judgeGroups(user.Name, ids, wanted, how)
 }
 
 func groupItems(e *entrance) {

@@ -7,8 +7,11 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +20,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/oauth2"
 
 	"aiv.internal/conformance/framework/answers"
 )
@@ -64,6 +68,8 @@ type cloud struct {
 	secrets   []map[string]any
 	groups    map[string]map[string]any
 	members   map[string][]map[string]string
+	// begun is the authorization request of the login in progress.
+	begun url.Values
 	// asked counts requests by path.
 	asked map[string]int
 }
@@ -99,7 +105,9 @@ func newCloud(t *testing.T) (*cloud, *directory, answers.Entra) {
 		},
 		asked: map[string]int{},
 	}
-	server := httptest.NewTLSServer(c)
+	server := httptest.NewUnstartedServer(c)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	c.url = server.URL
 	ca := filepath.Join(t.TempDir(), "ca.pem")
@@ -146,6 +154,8 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		write(w, 200, map[string]string{"issuer": issuer, "authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + "/oauth2/v2.0/token", "jwks_uri": base + "/discovery/v2.0/keys"})
 	case path == "discovery/v2.0/keys":
 		write(w, 200, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: signingKey().Public(), KeyID: c.keyID, Use: "sig"}}})
+	case path == "login":
+		c.login(w, r)
 	case path == "oauth2/v2.0/token":
 		c.token(w, r)
 	case path == "oauth2/v2.0/authorize":
@@ -166,7 +176,17 @@ func (c *cloud) token(w http.ResponseWriter, r *http.Request) {
 	}
 	now := time.Now()
 	claims := map[string]any{"iss": c.url + "/" + tenantID + "/v2.0", "tid": tenantID, "azp": clientID, "iat": now.Add(-5 * time.Minute).Unix(), "nbf": now.Add(-5 * time.Minute).Unix(), "exp": now.Add(time.Hour).Unix()}
+	kind := "access_token"
 	claims["aud"] = strings.TrimSuffix(r.FormValue("scope"), "/.default")
+	if r.FormValue("grant_type") == "authorization_code" {
+		if r.FormValue("code") != "the-code" || r.FormValue("redirect_uri") != redirectURI || oauth2.S256ChallengeFromVerifier(r.FormValue("code_verifier")) != c.begun.Get("code_challenge") {
+			refuseLogin(w, 400, "invalid_grant", "AADSTS501481: The Code_Verifier does not match.")
+			return
+		}
+		kind = "id_token"
+		delete(claims, "azp")
+		claims["aud"], claims["nonce"], claims["oid"], claims["groups"] = clientID, c.begun.Get("nonce"), "u1", []string{usersID, adminsID}
+	}
 	if claims["aud"] == c.url {
 		claims["roles"] = c.roles
 	}
@@ -180,13 +200,40 @@ func (c *cloud) token(w http.ResponseWriter, r *http.Request) {
 	payload, _ := json.Marshal(claims)
 	signed, _ := signer.Sign(payload)
 	raw, _ := signed.CompactSerialize()
-	write(w, 200, map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": raw})
+	write(w, 200, map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": raw, kind: raw})
 }
+
+// login takes the login form of the test user.
+func (c *cloud) login(w http.ResponseWriter, r *http.Request) {
+	cookie, err := r.Cookie("session")
+	switch {
+	case err != nil || cookie.Value != "1" || r.FormValue("ctx") != "a&b":
+		http.Error(w, "no session", 400)
+	case r.FormValue("login") != testUser || r.FormValue("passwd") != testPassword:
+		fmt.Fprint(w, "<script>$Config={sErrTxt:'AADSTS50126: Error validating credentials.'}</script>"+loginPage)
+	default:
+		w.Header().Set("Location", c.begun.Get("redirect_uri")+"?code=the-code&state="+c.begun.Get("state"))
+		w.WriteHeader(http.StatusFound)
+	}
+}
+
+const (
+	testUser     = "jhub-test1@aiv.internal"
+	testPassword = "s3cret-of-a-user"
+	loginPage    = `<html><form action="/search"><input name="q"></form><form method="post" action="login"><input type="hidden" name="ctx" value="a&amp;b">` +
+		`<input type=hidden name="login_hint"><input name="login"><input type="password" name="passwd"><input type="submit" name="go"></form></html>`
+)
 
 func (c *cloud) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	for _, known := range c.redirects {
 		if known == q.Get("redirect_uri") && q.Get("client_id") == clientID {
+			if q.Get("prompt") == "" {
+				c.begun = q
+				http.SetCookie(w, &http.Cookie{Name: "session", Value: "1", Path: "/"})
+				fmt.Fprint(w, strings.Replace(loginPage, `"login"`, `"/`+tenantID+`/login"`, 1))
+				return
+			}
 			w.Header().Set("Location", known+"?error=login_required&error_description=AADSTS50058%3A+no+session&state="+q.Get("state"))
 			w.WriteHeader(http.StatusFound)
 			return
@@ -247,6 +294,10 @@ func (c *cloud) graph(w http.ResponseWriter, r *http.Request, path string) {
 				}
 			}
 			write(w, 200, map[string]any{"value": []any{}})
+		}
+	case path == "users/u1/memberOf":
+		if may(groupMemberReadAll.name) {
+			write(w, 200, map[string]any{"value": []any{map[string]string{"@odata.type": groupType, "id": usersID}}})
 		}
 	case c.groups[group] == nil:
 		refuseGraph(w, 404, "Request_ResourceNotFound", "Resource does not exist.")

@@ -42,9 +42,16 @@ type claims struct {
 	AppID           string   `json:"appid"`
 	AuthorizedParty string   `json:"azp"`
 	Roles           []string `json:"roles"`
-	IssuedAt        seconds  `json:"iat"`
-	NotBefore       seconds  `json:"nbf"`
-	Expires         seconds  `json:"exp"`
+	// Of an ID token: the user, the groups, and where groups are that are too many. What
+	// Elsewhere holds is only a name.
+	Object    string            `json:"oid"`
+	Nonce     string            `json:"nonce"`
+	Groups    []string          `json:"groups"`
+	HasGroups bool              `json:"hasgroups"`
+	Elsewhere map[string]string `json:"_claim_names"`
+	IssuedAt  seconds           `json:"iat"`
+	NotBefore seconds           `json:"nbf"`
+	Expires   seconds           `json:"exp"`
 }
 
 func (c claims) application() string {
@@ -164,6 +171,9 @@ func (d *directory) verify(ctx context.Context, t *token) error {
 	case errors.As(err, &connection), errors.Is(err, context.Canceled):
 		return dependent(err, "the tenant's signing keys load", loginKey, "4.1.3")
 	}
+	if _, discoverErr := d.discover(ctx); discoverErr != nil {
+		return dependent(discoverErr, "the token is signed with one of the tenant's keys", loginKey, "4.1.3")
+	}
 	return finding.Failed("the token is signed with one of the tenant's keys", "its signature does not verify: "+short(err.Error()),
 		"something between the runner and Entra ID answers in its place, or entra.loginUrl and its keys belong to two providers", "see what the company's proxy does with "+d.login.Host).Because(err)
 }
@@ -191,7 +201,7 @@ func (d *directory) judge(t *token, audiences ...string) error {
 		return failed("a token of issuer "+d.of("v2.0"), "its issuer is "+quoted(c.Issuer), "another tenant or another provider made it: whoever verifies it would refuse it", "correct entra.tenantId and entra.loginUrl")
 	case !strings.EqualFold(c.Tenant, d.tenant):
 		return failed("a token of tenant "+d.tenant, "it is of tenant "+quoted(c.Tenant), "another tenant made it", "correct entra.tenantId")
-	case !strings.EqualFold(c.application(), d.clientID):
+	case c.application() != "" && !strings.EqualFold(c.application(), d.clientID):
 		return failed("a token of application "+d.clientID, "it is of application "+quoted(c.application()), "a proxy answers with another application's token", "see what stands between the runner and Entra ID")
 	}
 	if from := max(c.NotBefore, c.IssuedAt); from.time().After(now.Add(clockLeeway)) {
