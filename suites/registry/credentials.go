@@ -20,7 +20,7 @@ func (d *door) accepts(ctx context.Context, username, password string) error {
 	switch kind := troubleOf(err); {
 	case err == nil:
 		return nil
-	case kind.isRefusal():
+	case isRefusal(kind):
 		return explain(err, expected)
 	}
 	return notLetIn(err, expected)
@@ -38,7 +38,7 @@ func (d *door) refusesStrangers(ctx context.Context, public bool) error {
 	case err == nil:
 		return finding.Failed(expected, "it let a made-up user in", "credentials are not looked at: authentication is switched off, or a proxy before the registry adds its own",
 			"switch authentication on, or say registry.public: true if everybody may read")
-	case troubleOf(err).isRefusal():
+	case isRefusal(troubleOf(err)):
 		return nil
 	}
 	return notLetIn(err, expected)
@@ -58,7 +58,7 @@ func (d *door) opensToAnybody(ctx context.Context) (bool, error) {
 	switch kind := troubleOf(err); {
 	case err == nil:
 		return true, nil
-	case kind.isRefusal():
+	case isRefusal(kind):
 		return false, nil
 	case kind == nameUnknown || kind == notFound:
 		// Registries with tokens hide what a token does not allow behind a 404; item 5.1.6

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/outbound"
 )
 
 // leftAfter is the age at which a throwaway tag can be no running run's any more.
@@ -45,7 +46,7 @@ func (t *trip) remove(ctx context.Context) {
 // was refused is item 5.1.4's to say.
 func (t *trip) removeAfterAll(ctx context.Context) error {
 	kind := troubleOf(t.deleted)
-	if t.deleted != nil && kind != interrupted && kind != silent {
+	if t.deleted != nil && kind != outbound.Interrupted && kind != outbound.Silent {
 		return nil
 	}
 	t.deleted = nil
@@ -58,7 +59,7 @@ func (t *trip) removeAfterAll(ctx context.Context) error {
 func (t *trip) deleteAll(ctx context.Context) error {
 	options := t.visitor.options(ctx)
 	byDigest := missingIsFine(remote.Delete(t.visitor.repository.Digest(t.digest.String()), options...))
-	if troubleOf(byDigest).isRefusal() {
+	if isRefusal(troubleOf(byDigest)) {
 		return byDigest
 	}
 	// Some registries delete by tag only, some by digest only.
@@ -108,7 +109,7 @@ func missingIsFine(err error) error {
 
 func explainDelete(err error, image string) *finding.Finding {
 	f := explain(err, "image "+image+" can be deleted after it was pushed")
-	if troubleOf(err).isRefusal() {
+	if isRefusal(troubleOf(err)) {
 		f.Why = "the account may push below the repository, but not delete there"
 		f.Do = "grant the account the right to delete; " + image + " remains, delete it by hand"
 	} else if finding.As(err) == nil {

@@ -3,15 +3,9 @@ package registry
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -20,20 +14,15 @@ import (
 
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/outbound"
 )
 
 // throwawayRepository holds the runs' images, below the answered repository, so that the
 // images of others are never touched.
 const throwawayRepository = "conformance-throwaway"
 
-const (
-	// connectLimit bounds the connection and the TLS handshake, each.
-	connectLimit = 10 * time.Second
-	// answerLimit bounds the time until a request's answer begins.
-	answerLimit = 30 * time.Second
-	// mostOfBody is how much of an answer is read where only its beginning matters.
-	mostOfBody = 64 << 10
-)
+// mostOfBody is how much of an answer is read where only its beginning matters.
+const mostOfBody = 64 << 10
 
 // door is the way to one registry: verified TLS, and nothing sent in the clear.
 type door struct {
@@ -49,54 +38,13 @@ func newDoor(a answers.Registry, caFile string, proxies answers.Proxies, userAge
 		return nil, finding.NotDecided("a registry and a repository in it", err.Error(), "registry.url and registry.repository do not make the name of an image",
 			"correct them in the answers file; capital letters are not allowed in repositories").Because(err)
 	}
-	roots, err := trust(caFile)
+	roots, err := outbound.Trust(caFile, "registry.caFile or certificates.caFile")
 	if err != nil {
 		return nil, err
 	}
-	base := &http.Transport{
-		Proxy:                 proxies.ForRequest,
-		DialContext:           (&net.Dialer{Timeout: connectLimit}).DialContext,
-		TLSClientConfig:       &tls.Config{RootCAs: roots},
-		TLSHandshakeTimeout:   connectLimit,
-		ResponseHeaderTimeout: answerLimit,
-		ForceAttemptHTTP2:     true,
-	}
-	return &door{repository: repository, transport: transport.NewUserAgent(encrypted{base}, userAgent)}, nil
-}
-
-// trust returns the CAs of the system and those of the file.
-func trust(caFile string) (*x509.CertPool, error) {
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	if caFile == "" {
-		return roots, nil
-	}
-	text, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, finding.NotDecided("a CA file", err.Error(), "the answers file names a CA file that is not there for the runner",
-			"set registry.caFile or certificates.caFile to a PEM file").Because(err)
-	}
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, finding.NotDecided("a CA file with certificates in PEM", caFile+" has none", "it is of another format, or empty",
-			"set registry.caFile or certificates.caFile to a PEM file")
-	}
-	return roots, nil
-}
-
-// errInTheClear keeps credentials off unencrypted connections. The registry library falls
-// back to them for names under .local and for private addresses.
-var errInTheClear = errors.New("refused to speak plain HTTP to a registry")
-
-// encrypted lets only HTTPS through.
-type encrypted struct{ http.RoundTripper }
-
-func (e encrypted) RoundTrip(request *http.Request) (*http.Response, error) {
-	if request.URL.Scheme != "https" {
-		return nil, errInTheClear
-	}
-	return e.RoundTripper.RoundTrip(request)
+	// The registry library would fall back to plain HTTP for names under .local and for
+	// private addresses; this transport does not.
+	return &door{repository: repository, transport: transport.NewUserAgent(outbound.Transport(roots, proxies), userAgent)}, nil
 }
 
 func (d *door) host() string { return d.repository.RegistryStr() }

@@ -1,38 +1,24 @@
 package registry
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/outbound"
 )
 
 // trouble is what kind of answer, or silence, a registry gave.
-type trouble string
+type trouble = outbound.Trouble
 
+// What a registry answers.
 const (
-	interrupted  trouble = "interrupted"
-	unresolved   trouble = "its name does not resolve"
-	refused      trouble = "connection refused"
-	silent       trouble = "no answer in time"
-	noRoute      trouble = "no route"
-	broken       trouble = "connection broken"
-	untrusted    trouble = "certificate of an unknown authority"
-	misnamed     trouble = "certificate for another name"
-	outOfDate    trouble = "certificate not valid now"
-	noTLS        trouble = "no TLS"
 	unauthorized trouble = "401"
 	denied       trouble = "403"
 	nameUnknown  trouble = "404 for the name"
@@ -40,50 +26,16 @@ const (
 	unsupported  trouble = "405"
 	busy         trouble = "429"
 	failing      trouble = "5xx"
-	odd          trouble = "another answer"
 )
 
 // troubleOf classifies an error of the registry library or of the connection below it; ""
 // for nil.
 func troubleOf(err error) trouble {
-	if err == nil {
-		return ""
-	}
 	var status *transport.Error
 	if errors.As(err, &status) {
 		return statusTrouble(status)
 	}
-	var dns *net.DNSError
-	var authority x509.UnknownAuthorityError
-	var hostname x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var record tls.RecordHeaderError
-	var timeout net.Error
-	switch {
-	case errors.Is(err, context.Canceled):
-		return interrupted
-	case errors.As(err, &dns) && !dns.IsTimeout:
-		return unresolved
-	case errors.As(err, &authority):
-		return untrusted
-	case errors.As(err, &hostname):
-		return misnamed
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return outOfDate
-	case errors.As(err, &invalid):
-		return untrusted
-	case errors.As(err, &record), errors.Is(err, errInTheClear), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return noTLS
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return refused
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return noRoute
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return silent
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):
-		return broken
-	}
-	return odd
+	return outbound.TroubleOf(err)
 }
 
 // statusTrouble goes by the code that the registry gives, and by the status where it gives
@@ -113,32 +65,32 @@ func statusTrouble(err *transport.Error) trouble {
 	case code >= 500:
 		return failing
 	}
-	return odd
+	return outbound.Odd
 }
 
 // isRefusal says that the registry knows who asks and says no, or that it asks who it is.
-func (t trouble) isRefusal() bool { return t == unauthorized || t == denied }
+func isRefusal(t trouble) bool { return t == unauthorized || t == denied }
 
 // advice says why each trouble probably is, and what to do then.
 var advice = map[trouble]struct{ why, do string }{
-	interrupted:  {"the run was stopped", "run it again"},
-	unresolved:   {"the registry's name is wrong, or the DNS that the runner uses does not know it", "correct registry.url, or the DNS"},
-	refused:      {"nothing listens at the registry's address and port: it is down, or the port is wrong", "see whether the registry runs, and whether registry.url names its port"},
-	silent:       {"the registry is overloaded or down, or a firewall between the runner and it drops packets", "see whether the registry runs, then ask the network's owners"},
-	noRoute:      {"the runner's network has no way to the registry", "run where the registry can be reached, or open the network"},
-	broken:       {"the registry, or a load balancer before it, closed the connection", "see their logs, then run it again"},
-	untrusted:    {"the certificate is signed by a CA that is neither the system's nor the answered one, or an intermediate is missing", "set registry.caFile to the CA that signs it, or have the server send its whole chain"},
-	misnamed:     {"the certificate was made for another name", "correct registry.url, or have a certificate made that holds this name"},
-	outOfDate:    {"the certificate was not renewed, or a clock is wrong", "renew the registry's certificate"},
-	noTLS:        {"the port speaks plain HTTP", "give the registry's HTTPS port in registry.url; credentials are never sent in the clear"},
-	unauthorized: {"user name or password is wrong, expired or locked", "correct registry.username and what registry.password refers to"},
-	denied:       {"the account lacks the permission", "have the permission granted to the account"},
-	nameUnknown:  {"the repository does not exist", "create it, or correct registry.repository"},
-	notFound:     {"the address is not a registry's, or the image is not there any more", "correct registry.url: it has no path"},
-	unsupported:  {"the registry does not allow this operation for anybody", "have it enabled in the registry's configuration"},
-	busy:         {"the registry limits requests", "run it again later, or have the limit raised for this account"},
-	failing:      {"the registry has trouble of its own", "see the registry's log and its storage"},
-	odd:          {"a proxy or something else than a registry answered", "ask the registry's owners, with the text above"},
+	outbound.Interrupted: {"the run was stopped", "run it again"},
+	outbound.Unresolved:  {"the registry's name is wrong, or the DNS that the runner uses does not know it", "correct registry.url, or the DNS"},
+	outbound.Refused:     {"nothing listens at the registry's address and port: it is down, or the port is wrong", "see whether the registry runs, and whether registry.url names its port"},
+	outbound.Silent:      {"the registry is overloaded or down, or a firewall between the runner and it drops packets", "see whether the registry runs, then ask the network's owners"},
+	outbound.NoRoute:     {"the runner's network has no way to the registry", "run where the registry can be reached, or open the network"},
+	outbound.Broken:      {"the registry, or a load balancer before it, closed the connection", "see their logs, then run it again"},
+	outbound.Untrusted:   {"the certificate is signed by a CA that is neither the system's nor the answered one, or an intermediate is missing", "set registry.caFile to the CA that signs it, or have the server send its whole chain"},
+	outbound.Misnamed:    {"the certificate was made for another name", "correct registry.url, or have a certificate made that holds this name"},
+	outbound.OutOfDate:   {"the certificate was not renewed, or a clock is wrong", "renew the registry's certificate"},
+	outbound.NoTLS:       {"the port speaks plain HTTP", "give the registry's HTTPS port in registry.url; credentials are never sent in the clear"},
+	unauthorized:         {"user name or password is wrong, expired or locked", "correct registry.username and what registry.password refers to"},
+	denied:               {"the account lacks the permission", "have the permission granted to the account"},
+	nameUnknown:          {"the repository does not exist", "create it, or correct registry.repository"},
+	notFound:             {"the address is not a registry's, or the image is not there any more", "correct registry.url: it has no path"},
+	unsupported:          {"the registry does not allow this operation for anybody", "have it enabled in the registry's configuration"},
+	busy:                 {"the registry limits requests", "run it again later, or have the limit raised for this account"},
+	failing:              {"the registry has trouble of its own", "see the registry's log and its storage"},
+	outbound.Odd:         {"a proxy or something else than a registry answered", "ask the registry's owners, with the text above"},
 }
 
 // explain returns the finding for err. A registry that asks to wait, a network of ours
@@ -149,7 +101,7 @@ func explain(err error, expected string) *finding.Finding {
 	}
 	kind := troubleOf(err)
 	f := finding.Failed(expected, words(err), advice[kind].why, advice[kind].do)
-	f.Undecided = kind == interrupted || kind == busy || kind == noRoute
+	f.Undecided = kind == outbound.Interrupted || kind == busy || kind == outbound.NoRoute
 	return f.Because(err)
 }
 

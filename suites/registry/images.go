@@ -137,7 +137,7 @@ func acceptsSecret(ctx context.Context, d *door, secret string, credentials auth
 	switch {
 	case err == nil:
 		return nil
-	case troubleOf(err).isRefusal():
+	case isRefusal(troubleOf(err)):
 		f := explain(err, expected)
 		f.Why, f.Do = "the password was changed, or the secret was made with a wrong one", "create the secret again with the current credentials"
 		return f

@@ -54,13 +54,13 @@ func explainPush(err error, image string) *finding.Finding {
 	f.Found = string(at) + " failed: " + f.Found
 	kind := troubleOf(err)
 	switch {
-	case kind.isRefusal() && at == uploading:
+	case isRefusal(kind) && at == uploading:
 		f.Why = "the account may log in, but not write below this repository"
 		f.Do = "grant the account the right to push (write, deploy) there; an archived or full repository answers so too"
-	case kind.isRefusal() && at == naming:
+	case isRefusal(kind) && at == naming:
 		f.Why = "blobs were accepted, only the manifest is refused: the right to create or overwrite tags is missing, or a policy of the registry forbids this tag or image type"
 		f.Do = "grant the right to create tags below the repository, and see its rules for tags (immutability, patterns, signatures)"
-	case kind.isRefusal() && at == lookingUp:
+	case isRefusal(kind) && at == lookingUp:
 		f.Why = "the account may write, but not read below this repository, and a push needs both"
 		f.Do = "grant the account the right to read (pull) there too"
 	}

@@ -13,6 +13,7 @@ import (
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
 	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/outbound"
 )
 
 // lookLimit bounds a check that only asks the registry.
@@ -98,9 +99,9 @@ func logIn(ctx context.Context, d *door, a answers.Registry) (*visitor, error) {
 // notLetIn refers to the item that a failed login belongs to.
 func notLetIn(err error, expected string) *finding.Finding {
 	switch kind := troubleOf(err); {
-	case kind.isRefusal():
+	case isRefusal(kind):
 		return dependent(err, expected, "5.1.3")
-	case kind == interrupted || kind == busy || kind == noRoute:
+	case kind == outbound.Interrupted || kind == busy || kind == outbound.NoRoute:
 		return explain(err, expected)
 	}
 	return dependent(err, expected, "5.1.1")

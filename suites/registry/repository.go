@@ -24,9 +24,9 @@ func (v *visitor) repositoryExists(ctx context.Context, repository string, readO
 	switch kind := troubleOf(err); {
 	case err == nil:
 		return "an upload below it was accepted", nil
-	case kind == nameUnknown || kind == notFound || kind.isRefusal() && saysMissing(err):
+	case kind == nameUnknown || kind == notFound || isRefusal(kind) && saysMissing(err):
 		return "", finding.Failed(expected, words(err), advice[nameUnknown].why, advice[nameUnknown].do).Because(err)
-	case kind.isRefusal():
+	case isRefusal(kind):
 		// Whether there is something to write to is not told to those who may not write.
 		return v.seen(ctx, repository, dependent(err, expected, "5.1.4"))
 	}

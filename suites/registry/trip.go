@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/outbound"
 )
 
 // Time limits of a trip's stages. The image is some kilobytes.
@@ -173,7 +174,7 @@ func readBlob(layer v1.Layer) error {
 // intact tells damaged content from a registry that did not answer: only the latter is one
 // of the known troubles.
 func intact(part string, err error) error {
-	if troubleOf(err) != odd {
+	if troubleOf(err) != outbound.Odd {
 		return err
 	}
 	return damage{part, err}
