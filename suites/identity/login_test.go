@@ -28,7 +28,7 @@ func TestLogin(t *testing.T) {
 	claim := func(name string, value any) func(*cloud) {
 		return func(c *cloud) {
 			c.claims = func(all map[string]any) {
-				if all["oid"] != nil {
+				if all["nonce"] != nil {
 					all[name] = value
 				}
 			}
@@ -46,7 +46,7 @@ func TestLogin(t *testing.T) {
 		"wrong password": {password: "wrong", want: "AADSTS50126"},
 		"too many groups": {change: func(c *cloud) {
 			c.claims = func(all map[string]any) {
-				if all["oid"] != nil {
+				if all["nonce"] != nil {
 					delete(all, "groups")
 					all["_claim_names"] = map[string]string{"groups": "src1"}
 					all["_claim_sources"] = map[string]any{"src1": map[string]string{"endpoint": "https://graph.windows.net/x"}}

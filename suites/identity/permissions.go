@@ -110,19 +110,19 @@ func (d *directory) access(ctx context.Context) (*access, error) {
 			}
 		}
 	}
-	principal, err := d.servicePrincipal(ctx)
+	principal, err := d.principalID(ctx, t)
 	if err != nil {
 		a.assignedErr, a.grantsErr = err, err
 		return a, nil
 	}
 	assignments, err := d.assigned.get(func() ([]appRoleAssignment, error) {
-		return list[appRoleAssignment](ctx, d, "servicePrincipals/"+principal.ID+"/appRoleAssignments", nil, nil)
+		return list[appRoleAssignment](ctx, d, "servicePrincipals/"+principal+"/appRoleAssignments", nil, nil)
 	})
 	a.assignedErr = err
 	for _, one := range assignments {
 		a.assigned = append(a.assigned, one.Role)
 	}
-	grants, err := d.granted.get(func() ([]permissionGrant, error) { return d.grants(ctx, principal.ID) })
+	grants, err := d.granted.get(func() ([]permissionGrant, error) { return d.grants(ctx, principal) })
 	a.grantsErr = err
 	for _, grant := range grants {
 		scopes := strings.Fields(grant.Scope)
@@ -133,6 +133,19 @@ func (d *directory) access(ctx context.Context) (*access, error) {
 		}
 	}
 	return a, nil
+}
+
+// principalID returns the object ID of the application's service principal: a token of the
+// application itself holds it, and the directory knows it.
+func (d *directory) principalID(ctx context.Context, t *token) (string, error) {
+	if t.claims.Object != "" {
+		return t.claims.Object, nil
+	}
+	principal, err := d.servicePrincipal(ctx)
+	if err != nil {
+		return "", err
+	}
+	return principal.ID, nil
 }
 
 // grants returns the consent to delegated permissions of Microsoft Graph: others may have

@@ -175,7 +175,7 @@ func (c *cloud) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := time.Now()
-	claims := map[string]any{"iss": c.url + "/" + tenantID + "/v2.0", "tid": tenantID, "azp": clientID, "iat": now.Add(-5 * time.Minute).Unix(), "nbf": now.Add(-5 * time.Minute).Unix(), "exp": now.Add(time.Hour).Unix()}
+	claims := map[string]any{"iss": c.url + "/" + tenantID + "/v2.0", "tid": tenantID, "azp": clientID, "oid": principalID, "iat": now.Add(-5 * time.Minute).Unix(), "nbf": now.Add(-5 * time.Minute).Unix(), "exp": now.Add(time.Hour).Unix()}
 	kind := "access_token"
 	claims["aud"] = strings.TrimSuffix(r.FormValue("scope"), "/.default")
 	if r.FormValue("grant_type") == "authorization_code" {
@@ -276,6 +276,9 @@ func (c *cloud) graph(w http.ResponseWriter, r *http.Request, path string) {
 	case path == "servicePrincipals(appId='"+graphAppID+"')":
 		write(w, 200, map[string]any{"id": graphPrincipalID})
 	case path == "servicePrincipals/"+principalID+"/appRoleAssignments":
+		if !may("Application.Read.All") {
+			return
+		}
 		var all []any
 		for _, id := range c.assigned {
 			all = append(all, map[string]string{"appRoleId": id})

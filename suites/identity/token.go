@@ -42,9 +42,10 @@ type claims struct {
 	AppID           string   `json:"appid"`
 	AuthorizedParty string   `json:"azp"`
 	Roles           []string `json:"roles"`
-	// Of an ID token: the user, the groups, and where groups are that are too many. What
-	// Elsewhere holds is only a name.
-	Object    string            `json:"oid"`
+	// Object is the object ID of the user, or of the application's service principal.
+	Object string `json:"oid"`
+	// Of an ID token: the groups, and where groups are that are too many. What Elsewhere
+	// holds is only a name.
 	Nonce     string            `json:"nonce"`
 	Groups    []string          `json:"groups"`
 	HasGroups bool              `json:"hasgroups"`
