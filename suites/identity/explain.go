@@ -18,7 +18,7 @@ var advice = map[outbound.Trouble]struct{ why, do string }{
 	outbound.Silent:      {"a firewall between the runner and the service drops packets, or the service is down", "open the firewall for HTTPS to it, or set runner.proxies.https"},
 	outbound.NoRoute:     {"the runner's network has no way there", "run where it can be reached, or set runner.proxies.https"},
 	outbound.Broken:      {"the service, or a proxy before it, closed the connection", "see the proxy's log, then run it again"},
-	outbound.Untrusted:   {"the certificate is signed by a CA that is neither the system's nor the answered one: a proxy of the company re-signs it", "set entra.caFile to the CA that signs it"},
+	outbound.Untrusted:   {"the certificate is signed by a CA that is neither the system's nor the answered one: a proxy of the company re-signs it, or the runner's image, which holds no CAs, is used without an answer", "set entra.caFile to the CA that signs it: the company's, or Microsoft's (https://learn.microsoft.com/azure/security/fundamentals/azure-ca-details)"},
 	outbound.Misnamed:    {"the certificate was made for another name", "correct KEY"},
 	outbound.OutOfDate:   {"the certificate was not renewed, or a clock is wrong", "renew it, or correct the runner's clock"},
 	outbound.NoTLS:       {"the address speaks plain HTTP", "give an https address in KEY; credentials are never sent in the clear"},
