@@ -139,6 +139,20 @@ func TestCandidate(t *testing.T) {
 	if err := proveLogin(t.Context(), d, redirectURI, users, g); err != nil {
 		t.Error(err)
 	}
+	c.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/login") {
+			return false
+		}
+		w.Write([]byte("AADSTS65001: The user or administrator has not consented."))
+		return true
+	}
+	if err := proveLogin(t.Context(), d, redirectURI, users, g); finding.As(err) == nil || !strings.Contains(err.Error(), "admin consent") {
+		t.Errorf("nobody consented: %v", err)
+	}
+	c.requested, d.registered = nil, once[*application]{}
+	if err := proveLogin(t.Context(), d, redirectURI, users, g); err != nil {
+		t.Errorf("this is for 4.1.7 to say: %v", err)
+	}
 	c.redirects = nil
 	if err := proveLogin(t.Context(), d, redirectURI, users, g); err != nil {
 		t.Errorf("this is for 4.1.6 to say: %v", err)
