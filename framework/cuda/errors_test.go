@@ -76,7 +76,18 @@ func TestWhatNVMLMeans(t *testing.T) {
 			t.Errorf("%d: %v", code, err)
 		}
 	}
-	if detail, err := judged(&nvmlError{"nvmlInit_v2", 4}); err != nil || !strings.Contains(detail, "not permitted") {
-		t.Errorf("%q %v", detail, err)
+	for code, word := range map[int32]string{4: "not permitted", 26: "any more"} {
+		if detail, err := judged(&nvmlError{"nvmlInit_v2", code}); err != nil || !strings.Contains(detail, word) {
+			t.Errorf("%d: %q %v", code, detail, err)
+		}
+	}
+	// A function that a driver has no longer says nothing about the device.
+	if (&nvmlError{"nvmlDeviceGetTemperature", 26}).lost() {
+		t.Error("a deprecated function counts as a lost device")
+	}
+	for code, others := range map[int32]bool{4: true, 17: true, 15: false} {
+		if got := othersDevice(&nvmlError{"nvmlDeviceGetHandleByIndex_v2", code}); got != others {
+			t.Errorf("%d: somebody else's device is %t", code, got)
+		}
 	}
 }

@@ -80,14 +80,32 @@ func (s *session) nvmlDevices(n nvml) (devices []nvmlDevice, err error) {
 		return devices, nil
 	}
 	count, err := n.count()
+	if err != nil {
+		return nil, err
+	}
+	var closed error
 	for index := range count {
 		d, err := n.byIndex(index)
-		if err != nil {
+		switch {
+		case err == nil:
+			devices = append(devices, d)
+		case othersDevice(err):
+			closed = err
+		default:
 			return nil, err
 		}
-		devices = append(devices, d)
 	}
-	return devices, err
+	if len(devices) == 0 {
+		return nil, closed
+	}
+	return devices, nil
+}
+
+// othersDevice says that NVML knows a device which this container may not open: it counts all
+// of the node where the node's driver does not hide them.
+func othersDevice(err error) bool {
+	var refused *nvmlError
+	return errors.As(err, &refused) && (refused.code == nvmlNoPermission || refused.code == nvmlOperatingSystem)
 }
 
 // own is how many of the processes on the devices are this one.
