@@ -101,6 +101,15 @@ func (j *Job) Delete(ctx context.Context) error {
 	return deleted(jobs.Delete(ctx, j.Name(), metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)}), "job", j.Name())
 }
 
+// Release deletes a Job that has no more to tell before its check is over, so that it holds
+// nothing that others, or the next one, could use. With --keep it stays.
+func (j *Job) Release(ctx context.Context) error {
+	if j.pod.kit.run.settings.Keep {
+		return nil
+	}
+	return j.Delete(ctx)
+}
+
 // Gone waits until the Job's pod is no more, its container stopped, after its deletion.
 func (j *Job) Gone(ctx context.Context) error {
 	ctx, cancel := limited(ctx)
