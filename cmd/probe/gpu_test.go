@@ -163,7 +163,7 @@ func TestFaultsOfGPU(t *testing.T) {
 
 func TestHangOfGPU(t *testing.T) {
 	for _, c := range []struct{ fault, stage, words string }{
-		{"hang-init", probe.StageInit, "driver hangs in cuInit (no answer within 2s)"},
+		{"hang-init", probe.StageInit, "driver hangs in cuInit (no answer within 6s)"},
 		{"hang-kernel", probe.StageSum, "driver hangs in cuCtxSynchronize (no answer within 2s)"},
 	} {
 		t.Run(c.fault, func(t *testing.T) {

@@ -54,7 +54,8 @@ type GPUOptions struct {
 	Expect int
 	// Memory is how many bytes of each device's memory are tested, at most 90 % of what is free.
 	Memory int64
-	// StageTime bounds each stage on each device; the kernel's compilation has twice as long.
+	// StageTime bounds each stage on each device, the driver's initialisation and the kernel's
+	// compilation some times longer (stageTimes); all together have wholeTime times as long.
 	StageTime time.Duration
 	// Library is the only folder where the driver's libraries are looked for; then no device
 	// files are expected. Empty for the places where a container has them.

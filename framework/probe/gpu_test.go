@@ -96,10 +96,11 @@ func TestEndsOfTheProgram(t *testing.T) {
 		{"caught by Go elsewhere", inInit + "echo '[signal SIGSEGV: segmentation violation code=0x1]' >&2; exit 2", StageInit, DriverCrashed, "cuInit", "in cuInit: SIGSEGV"},
 		{"out of memory", inInit + "kill -KILL $$", StageInit, DriverCrashed, "cuInit", "memory limit"},
 		{"ended by the library", inInit + "exit 0", StageInit, DriverCrashed, "cuInit", "exit code 0"},
-		{"hangs", inInit + "exec sleep 60", StageInit, DriverHangs, "cuInit", "driver hangs in cuInit (no answer within 300ms)"},
+		{"hangs", inInit + "exec sleep 60", StageInit, DriverHangs, "cuInit", "driver hangs in cuInit (no answer within 900ms)"},
 		{"hangs with its children", inInit + "sleep 60 & wait", StageInit, DriverHangs, "cuInit", "driver hangs in cuInit"},
 		{"hangs deaf", "#!/bin/sh\ntrap '' TERM INT\n" + doing + "while :; do sleep 1; done", StageInit, DriverHangs, "cuInit", "driver hangs in cuInit"},
 		{"hangs before all", "#!/bin/sh\nexec sleep 60", StageLibrary, DriverHangs, "", "outside of any call"},
+		{"killed between two stages", "#!/bin/sh\n" + healthy + "echo '{\"begin\":\"init\"}'\necho '{\"stage\":{\"name\":\"init\"}}'\nkill -KILL $$", StageInit, DriverCrashed, "", "was killed outside of any call to the driver (SIGKILL): most probably the container's memory limit"},
 		{"own defect", inInit + "echo 'panic: oh' >&2; exit 2", StageInit, Other, "cuInit", "panic: oh"},
 		{"missing loader", "#!/no/such/ld-linux.so.2\n", StageLibrary, NoGlibc, "", "dynamic loader is missing"},
 		{"missing libc", "#!/bin/sh\necho 'probe-gpu: error while loading shared libraries: libdl.so.2: cannot open shared object file' >&2; exit 127", StageLibrary, NoGlibc, "", "libdl.so.2"},
@@ -125,6 +126,40 @@ func TestEndsOfTheProgram(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+}
+
+// TestSlowThroughout: a program whose stages all take nearly all their time is not waited for
+// until the pod's own time is over.
+func TestSlowThroughout(t *testing.T) {
+	t.Parallel()
+	script := `#!/bin/sh
+case "$*" in *--health*) echo '{"stage":{"name":"health"}}'; exit ;; esac
+while :; do echo '{"begin":"sum"}'; echo '{"call":"cuLaunchKernel"}'; sleep 0.2; echo '{"stage":{"name":"sum"}}'; done
+`
+	began := time.Now()
+	r := superviseGPU(t.Context(), program(t, script), GPUOptions{Library: "/x", StageTime: 500 * time.Millisecond}.withDefaults())
+	broken := r.Broken()
+	if broken == nil || broken.Trouble.Kind != DriverHangs || !strings.Contains(broken.Trouble.Message, "no end within 4s") {
+		t.Errorf("%+v", broken)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestPipeThatStaysOpen: what the driver leaves running with the program's output does not keep
+// a result that is there.
+func TestPipeThatStaysOpen(t *testing.T) {
+	t.Parallel()
+	script := "#!/bin/sh\necho '{\"begin\":\"health\"}'; echo '{\"stage\":{\"name\":\"health\"}}'; sleep 60 & exit 0\n"
+	began := time.Now()
+	r := superviseGPU(t.Context(), program(t, script), GPUOptions{Library: "/x", StageTime: 30 * time.Second}.withDefaults())
+	if r.Broken() != nil || r.Stage(StageHealth) == nil {
+		t.Errorf("%+v", r)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 
