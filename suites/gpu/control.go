@@ -40,10 +40,10 @@ type control struct {
 
 // runControl starts the pod on the node and, where it sees a device, a second one that tells
 // which hole it is.
-func runControl(ctx context.Context, kit *throwaway.Kit, gpu answers.GPU, n node) *control {
+func runControl(ctx context.Context, kit *throwaway.Kit, gpu answers.GPU, n node, turns *turns) *control {
 	c := &control{node: n.name}
 	var err error
-	if c.sees, err = look(ctx, kit, gpu, n, "no-gpu", []corev1.EnvVar{allDevices, capabilities}); err != nil {
+	if c.sees, err = look(ctx, kit, controlPod("no-gpu", gpu, n, allDevices, capabilities), turns); err != nil {
 		if c.guarded = strings.Contains(err.Error(), guardedWords); !c.guarded {
 			f := *kubeerr.FromAPI(err, "a pod without a GPU request looks for devices")
 			f.Undecided = true
@@ -52,7 +52,7 @@ func runControl(ctx context.Context, kit *throwaway.Kit, gpu answers.GPU, n node
 		return c
 	}
 	if c.sees.Count > 0 {
-		plain, err := look(ctx, kit, gpu, n, "plain", nil)
+		plain, err := look(ctx, kit, controlPod("plain", gpu, n), turns)
 		if c.plainWhy = err; err == nil {
 			c.plain = &plain
 		}
@@ -63,25 +63,33 @@ func runControl(ctx context.Context, kit *throwaway.Kit, gpu answers.GPU, n node
 // guardedWords is how releases of the toolkit before 1.14 refuse the variable.
 const guardedWords = "insufficient privileges to read device list"
 
-// look runs one pod without a GPU request.
-func look(ctx context.Context, kit *throwaway.Kit, gpu answers.GPU, n node, name string, env []corev1.EnvVar) (probe.GPUResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, controlTime)
-	defer cancel()
+// controlPod is one like a smoke job's, without a GPU request.
+func controlPod(name string, gpu answers.GPU, n node, env ...corev1.EnvVar) throwaway.PodOptions {
 	options := gpuPod(name, gpu, n)
 	options.Args, options.Env, options.Deadline = probe.GPUOptions{NoGPU: true}.Args(), env, controlTime
-	pod, err := kit.Pod(ctx, options)
-	if err != nil {
-		return probe.GPUResult{}, err
-	}
-	report, err := pod.Finished(ctx)
-	if err != nil {
-		return probe.GPUResult{}, err
-	}
-	result, err := probe.Decode[probe.GPUResult](report.Message)
-	if err != nil {
-		return result, noResult("a pod without a GPU request looks for devices", err, report.ExitCode)
-	}
-	return result, nil
+	return options
+}
+
+// look runs one pod without a GPU request.
+func look(ctx context.Context, kit *throwaway.Kit, options throwaway.PodOptions, turns *turns) (result probe.GPUResult, err error) {
+	err = turns.take(ctx, func(accepted func()) error {
+		ctx, cancel := context.WithTimeout(ctx, controlTime)
+		defer cancel()
+		pod, err := kit.Pod(ctx, options)
+		if err != nil {
+			return err
+		}
+		accepted()
+		report, err := pod.Finished(ctx)
+		if err != nil {
+			return err
+		}
+		if result, err = probe.Decode[probe.GPUResult](report.Message); err != nil {
+			return noResult("a pod without a GPU request looks for devices", err, report.ExitCode)
+		}
+		return nil
+	})
+	return result, err
 }
 
 // judge says through which hole a pod without a GPU request gets one; nil if it gets none.

@@ -58,10 +58,12 @@ func (s *section) start(ctx context.Context, kit *throwaway.Kit) error {
 	s.chosen = s.fleet.choose(gpu.NodeLimit())
 	s.smoke = newSmoke(kit, gpu, s.fleet.claims, s.chosen)
 	var pods sync.WaitGroup
-	pods.Go(func() { s.smoke.run(ctx) })
+	var beside []throwaway.PodOptions
 	if wanted("1.2.5") && len(s.chosen) > 0 {
-		pods.Go(func() { s.control = runControl(ctx, kit, gpu, s.chosen[0]) })
+		beside = append(beside, controlPod("no-gpu", gpu, s.chosen[0]))
+		pods.Go(func() { s.control = runControl(ctx, kit, gpu, s.chosen[0], s.smoke.turns) })
 	}
+	pods.Go(func() { s.smoke.run(ctx, beside...) })
 	pods.Wait()
 	return nil
 }
