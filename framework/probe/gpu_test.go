@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -253,6 +254,35 @@ func TestDeviceFiles(t *testing.T) {
 	place()
 	if r := superviseGPU(t.Context(), program(t, withoutLibrary), control); r.Broken() != nil || r.Count != 0 || r.Stage(StageHealth) != nil {
 		t.Errorf("nothing without a request: %+v", r)
+	}
+}
+
+func TestClosedDeviceFiles(t *testing.T) {
+	was := openable
+	t.Cleanup(func() { openable = was })
+	gpus, others := []string{"/dev/nvidia0", "/dev/nvidia1"}, []string{"/dev/nvidia-modeset", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidiactl"}
+	for _, c := range []struct {
+		shut   []string
+		expect int
+		want   string
+	}{
+		{nil, 2, ""},
+		{[]string{"/dev/nvidia0"}, 1, ""}, // another's
+		{[]string{"/dev/nvidia0"}, 2, "/dev/nvidia0"},
+		{gpus, 1, "/dev/nvidia0"},
+		{[]string{"/dev/nvidia-modeset", "/dev/nvidia-uvm-tools"}, 1, ""},
+		{[]string{"/dev/nvidia-uvm"}, 1, "/dev/nvidia-uvm"},
+		{[]string{"/dev/nvidiactl"}, 1, "/dev/nvidiactl"},
+	} {
+		openable = func(path string) error {
+			if slices.Contains(c.shut, path) {
+				return syscall.EPERM
+			}
+			return nil
+		}
+		if got, err := closedFile(gpus, others, c.expect); got != c.want || (err != nil) != (c.want != "") {
+			t.Errorf("%v shut, %d expected: %q, %v", c.shut, c.expect, got, err)
+		}
 	}
 }
 
