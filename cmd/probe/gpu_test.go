@@ -242,6 +242,34 @@ func TestGPUWithoutDriver(t *testing.T) {
 	}
 }
 
+// TestBrokenLibraryInThePath: where the image's own library path leads to a library that cannot
+// be loaded, so would every program of a user, whatever lies in other folders.
+func TestBrokenLibraryInThePath(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, probe.CUDALibrary), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(filepath.Join(programs, "probe-gpu"))
+	command.Env = append(os.Environ(), "LD_LIBRARY_PATH="+folder)
+	output, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(output)) {
+		var event probe.GPUEvent
+		if err := json.Unmarshal([]byte(line), &event); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if event.Stage != nil && event.Stage.Name == probe.StageLibrary {
+			if trouble := event.Stage.Trouble; trouble == nil || trouble.Kind != probe.NoDriverLibrary || !strings.Contains(trouble.Message, "cannot be loaded") {
+				t.Errorf("%+v", trouble)
+			}
+			return
+		}
+	}
+	t.Errorf("the library was not looked for: %s", output)
+}
+
 func TestGPUIsToldToStop(t *testing.T) {
 	if noDriver != "" {
 		t.Skip(noDriver)

@@ -37,6 +37,7 @@ func TestWhatErrorsMean(t *testing.T) {
 		{&CallError{Call: "cuInit", Code: 999}, probe.DriverError, "CUDA_ERROR_UNKNOWN (999)", "nvidia-uvm"},
 		{&CallError{Call: "cuDevicePrimaryCtxRetain", Code: 46}, probe.DeviceBusy, "CUDA_ERROR_DEVICE_UNAVAILABLE (46)", "exclusive"},
 		{&CallError{Call: "cuMemAlloc_v2", Code: 2}, probe.OutOfDeviceMemory, "CUDA_ERROR_OUT_OF_MEMORY (2)", "who holds it"},
+		{&CallError{Call: "cuMemHostAlloc", Code: 2}, probe.DriverError, "CUDA_ERROR_OUT_OF_MEMORY (2)", "the host's memory"},
 		{&CallError{Call: "cuModuleLoadDataEx", Code: 218, More: "ptxas fatal:\n  no"}, probe.PTXRefused, "CUDA_ERROR_INVALID_PTX (218)", "The driver's words: ptxas fatal: no"},
 		{&CallError{Call: "cuModuleLoadDataEx", Code: 222}, probe.DriverTooOld, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222)", "update it"},
 		{&CallError{Call: "cuCtxSynchronize", Code: 214}, probe.UncorrectedECC, "CUDA_ERROR_ECC_UNCORRECTABLE (214)", "drain"},
