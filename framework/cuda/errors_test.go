@@ -70,6 +70,18 @@ func TestWhatIsSick(t *testing.T) {
 	}
 }
 
+func TestHealthInWords(t *testing.T) {
+	for want, h := range map[string]probe.GPUHealth{
+		"41 °C, ECC on, 0 uncorrected, 2 corrected": {Temperature: 41, ECC: "on", Corrected: 2},
+		"ECC unsupported":                        {ECC: "unsupported"}, // a virtual GPU tells nothing
+		"60 °C, ECC off, clocks lowered by idle": {Temperature: 60, ECC: "off", Throttle: []string{"idle"}},
+	} {
+		if got := healthText(h); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestWhatNVMLMeans(t *testing.T) {
 	for code, kind := range map[int32]string{15: probe.DeviceUnhealthy, 16: probe.DeviceUnhealthy, 18: probe.DriverTooOld, 9: probe.DriverError, 4711: probe.DriverError} {
 		var trouble *probe.Trouble

@@ -131,7 +131,7 @@ func examine(d nvmlDevice, h *probe.GPUHealth) error {
 	if degrees, err := d.temperature(); note(err) {
 		h.Temperature = max(h.Temperature, degrees)
 	}
-	if on, err := d.ecc(); note(err) {
+	if on, err := d.ecc(); note(err) && h.ECC != "off" {
 		h.ECC = map[bool]string{true: "on", false: "off"}[on]
 	}
 	if count, err := d.eccErrors(0); note(err) {
@@ -153,8 +153,9 @@ func examine(d nvmlDevice, h *probe.GPUHealth) error {
 			}
 		}
 	}
-	on, err := d.persistence()
-	h.Persistence = h.Persistence && note(err) && on
+	if on, err := d.persistence(); note(err) {
+		h.Persistence = h.Persistence && on
+	}
 	return lost
 }
 
@@ -200,7 +201,10 @@ func judged(err error) (detail string, trouble error) {
 }
 
 func healthText(h probe.GPUHealth) string {
-	parts := []string{fmt.Sprintf("%d °C", h.Temperature), "ECC " + h.ECC}
+	parts := []string{"ECC " + h.ECC}
+	if h.Temperature > 0 {
+		parts = slices.Insert(parts, 0, fmt.Sprintf("%d °C", h.Temperature))
+	}
 	if h.ECC == "on" {
 		parts = append(parts, fmt.Sprintf("%d uncorrected, %d corrected", h.Uncorrected, h.Corrected))
 	}

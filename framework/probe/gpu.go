@@ -178,7 +178,8 @@ type GPUHealth struct {
 	RemapFailed  bool `json:"remapFailed,omitempty"`
 	// Throttle are the reasons why the clocks are lower than they could be.
 	Throttle []string `json:"throttle,omitempty"`
-	// Persistence: the driver stays loaded when nobody uses the device.
+	// Persistence: the driver stays loaded when nobody uses the device; false only where NVML says
+	// so, which it does not of a virtual GPU.
 	Persistence bool `json:"persistence"`
 	// Processes is how many others compute on the device.
 	Processes int `json:"processes"`
