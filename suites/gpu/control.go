@@ -117,7 +117,7 @@ func (c *control) judge() *finding.Finding {
 			"see who mounts the devices: a mutating webhook, CDI annotations, or the runtime's configuration on the node (/etc/nvidia-container-runtime/config.toml); "+closeHole)
 	}
 	return finding.Failed(expected, found+" by setting NVIDIA_VISIBLE_DEVICES=all",
-		"the container toolkit heeds that variable in unprivileged containers (accept-nvidia-visible-devices-envvar-when-unprivileged is true): any user may take every GPU, past scheduler and quotas",
+		"the container toolkit heeds that variable in unprivileged containers (accept-nvidia-visible-devices-envvar-when-unprivileged is true, as it is unless set): any user may take every GPU, past scheduler and quotas",
 		closeHole)
 }
 
@@ -133,7 +133,8 @@ func blind(r probe.GPUResult) *probe.Trouble {
 // closeHole is NVIDIA's own advice for clusters of many users
 // (k8s-device-plugin, "Read list of GPU devices from volume mounts instead of NVIDIA_VISIBLE_DEVICES").
 const closeHole = "set accept-nvidia-visible-devices-envvar-when-unprivileged = false and accept-nvidia-visible-devices-as-volume-mounts = true for the toolkit, " +
-	"and DEVICE_LIST_STRATEGY=volume-mounts (or CDI) for the device plugin; the operator's ClusterPolicy has toolkit.env and devicePlugin.env for them"
+	"and DEVICE_LIST_STRATEGY=volume-mounts (or CDI) for the device plugin; with the operator, in its ClusterPolicy: " +
+	"toolkit.env ACCEPT_NVIDIA_VISIBLE_DEVICES_ENVVAR_WHEN_UNPRIVILEGED=false and ACCEPT_NVIDIA_VISIBLE_DEVICES_AS_VOLUME_MOUNTS=true, devicePlugin.env DEVICE_LIST_STRATEGY"
 
 // devices words what a result shows of devices.
 func devices(r probe.GPUResult) string {

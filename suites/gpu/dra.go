@@ -83,7 +83,9 @@ func count(slice *resourcev1.ResourceSlice, kind string, byNode map[string]publi
 			p.product = text(device, "productName")
 		}
 	}
-	byNode[node] = p
+	if p.all > 0 { // else it has only devices of other kinds
+		byNode[node] = p
+	}
 }
 
 func text(device resourcev1.Device, attribute resourcev1.QualifiedName) string {

@@ -40,6 +40,8 @@ type section struct {
 	ready  func()
 	fleet  *fleet
 	failed error
+	// terms are what the nodes were held against.
+	terms  terms
 	chosen []node
 	smoke  *smoke
 	// control is nil where there was no node to start it on.
@@ -55,6 +57,9 @@ func (s *section) start(ctx context.Context, kit *throwaway.Kit) error {
 		return nil
 	}
 	gpu := check.Answers().GPU
+	if vendorOf(s.asked(gpu)) != "" {
+		return nil
+	}
 	s.chosen = s.fleet.choose(gpu.NodeLimit())
 	s.smoke = newSmoke(kit, gpu, s.fleet.claims, s.chosen)
 	var pods sync.WaitGroup
@@ -65,22 +70,31 @@ func (s *section) start(ctx context.Context, kit *throwaway.Kit) error {
 	}
 	pods.Go(func() { s.smoke.run(ctx, beside...) })
 	pods.Wait()
+	s.lookAgain(ctx, kit.Client().Kube)
 	return nil
+}
+
+// asked is the name of what pods ask for: a DeviceClass or a resource.
+func (s *section) asked(gpu answers.GPU) string {
+	if s.fleet.claims {
+		return gpu.DeviceClass
+	}
+	return gpu.Resource()
 }
 
 // survey lists the nodes once.
 func (s *section) survey(ctx context.Context, client throwaway.Client) {
 	file := check.Answers()
-	terms := terms{
+	s.terms = terms{
 		resource: file.GPU.Resource(), selector: file.GPU.NodeSelector, runner: file.Runner.NodeSelector,
 		tolerations: append(tolerationsFor(file.GPU.Taints), file.Runner.Tolerations...),
 	}
 	if class := file.GPU.DeviceClass; class != "" {
-		if terms.published, s.failed = devicesOf(ctx, client.Kube, class); s.failed != nil {
+		if s.terms.published, s.failed = devicesOf(ctx, client.Kube, class); s.failed != nil {
 			return
 		}
 	}
-	s.fleet, s.failed = survey(ctx, client.Kube, terms)
+	s.fleet, s.failed = survey(ctx, client.Kube, s.terms)
 }
 
 // begin returns the answers once the key's is there. Where neither the answers nor the nodes
@@ -102,6 +116,9 @@ func (s *section) begin(ctx context.Context, key string) answers.GPU {
 	}
 	check.Require(key)
 	s.confess()
+	if left := s.fleet.leftOut; len(left) > 0 {
+		check.Evidence("left out, since their GPUs are not for notebooks", left)
+	}
 	return file.GPU
 }
 
@@ -143,12 +160,15 @@ func (s *section) requireGPU(gpu answers.GPU) {
 	}
 }
 
-// idle returns what keeps nodes from being tried, as findings that decide nothing; own tells
+// idle returns what keeps nodes from being tried, as findings that decide nothing; blocked tells
 // whether nodes that the answers do not let pods onto count as well.
 func (s *section) idle(expected string, blocked bool) []told {
 	var all []told
 	for _, n := range s.fleet.nodes {
-		if why := n.obstacle(); why != "" {
+		if why := n.obstacle(); why == unselected {
+			all = append(all, told{n.name, finding.NotDecided(expected, "it was not tried: "+why, "throwaway pods go to selected nodes only, and GPU nodes are none of them",
+				"leave out runner.nodeSelector, or answer one that GPU nodes meet as well")})
+		} else if why != "" {
 			all = append(all, told{n.name, finding.NotDecided(expected, "it was not tried: "+why, "the node takes no pods at the moment",
 				"bring it back (kubectl describe node NAME, kubectl uncordon NAME), then run it again")})
 		} else if blocked && len(n.blocking) > 0 {

@@ -33,6 +33,7 @@ func (s *section) checkModel(ctx context.Context) {
 	const expected = "the label, the driver and the answer name the same GPU model"
 	report(f)
 	report(merge(expected, onlyFailed(all)))
+	report(untried(expected, s.asked(gpu)))
 	s.ready()
 	for _, t := range s.trials() {
 		if t.outcome != measured || !reads(t.result) {
@@ -84,6 +85,10 @@ func (s *section) checkPlugin(ctx context.Context) {
 			all = append(all, told{n.name, f})
 		}
 	}
+	if f := untried(expected, s.asked(gpu)); f != nil {
+		report(merge(expected, all))
+		report(f)
+	}
 	for _, t := range s.trials() {
 		switch {
 		case t.outcome == measured:
@@ -103,6 +108,9 @@ func (s *section) checkPlugin(ctx context.Context) {
 	all = append(all, s.notebook()...)
 	report(merge(expected, append(all, s.idle(expected, true)...)))
 	check.Evidence("smoke job ran on", s.sample())
+	if s.smoke != nil && s.smoke.quota != "" {
+		check.Evidence("smoke jobs at a time", fmt.Sprintf("%d, by ResourceQuota %s", s.smoke.most, s.smoke.quota))
+	}
 	for _, t := range s.trials() {
 		if t.result.Health != nil && t.result.Health.RemapPending {
 			check.Warn("node "+t.node.name+": bad memory of the GPU is replaced at its next reset", "ECC found it", "drain the node and reset the GPU (nvidia-smi -r) or restart it")
@@ -175,6 +183,7 @@ func (s *section) checkLabels(ctx context.Context) {
 	report(judgeSelector(s.fleet, gpu.NodeSelector))
 	report(judgeTaints(s.fleet))
 	s.requireGPU(gpu)
+	report(untried("only a pod that asks for a GPU gets one", s.asked(gpu)))
 	if s.control != nil {
 		if f := s.control.judge(); f != nil && !f.Undecided {
 			report(f)
@@ -224,6 +233,9 @@ func (s *section) absent(gpu answers.GPU) *finding.Finding {
 	}
 	if cards := s.fleet.names(func(n node) bool { return !n.advertised }); len(cards) > 0 {
 		found += "; by their labels, there are GPUs on " + onNodes(cards)
+	}
+	if len(s.fleet.leftOut) > 0 {
+		found += "; left out: " + names(s.fleet.leftOut)
 	}
 	return finding.Failed("GPU nodes advertise "+s.resource(gpu), found,
 		"the device plugin does not run, or under another resource name (MIG profiles, time slicing), or the nodes' driver is not installed",

@@ -16,7 +16,7 @@ const (
 	strategyMixed  = "mixed"
 )
 
-// migWords is what the messages about partitioned GPUs end with.
+// migAdvice is what to do about partitioned GPUs.
 const migAdvice = "have the MIG configuration applied (nvidia.com/mig.config) and the device plugin and GPU feature discovery restarted, or correct gpu.resourceName"
 
 // judgeMIG holds what a node's labels say of partitioned GPUs against the resource that pods
@@ -56,7 +56,7 @@ func anyMIG(devices []probe.GPUDevice) bool {
 	return false
 }
 
-// sharing says in words how GPUs of the node are shared, "" if each pod gets a whole one.
+// shares says in words how GPUs of the node are shared, "" if each pod gets a whole one.
 func (n node) shares(resource string) string {
 	var parts []string
 	if n.replicas > 1 || strings.HasSuffix(n.product, "-SHARED") || strings.HasSuffix(resource, ".shared") {

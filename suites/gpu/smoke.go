@@ -206,11 +206,19 @@ func gpuPod(name string, gpu answers.GPU, n node) throwaway.PodOptions {
 	return options
 }
 
+// all are the jobs, the one in the notebook image first.
+func (s *smoke) all() []*trial {
+	if s.notebook == nil {
+		return s.trials
+	}
+	return append([]*trial{s.notebook}, s.trials...)
+}
+
 // nameHolders adds to what busy nodes found who holds their GPUs.
 func (s *smoke) nameHolders(ctx context.Context) {
 	asked := 0
-	for _, t := range append([]*trial{s.notebook}, s.trials...) {
-		if t == nil || t.outcome != busy || s.claims || asked == mostHolders {
+	for _, t := range s.all() {
+		if t.outcome != busy || s.claims || asked == mostHolders {
 			continue
 		}
 		asked++
