@@ -12,7 +12,7 @@ import (
 )
 
 // againTime bounds the second look at the nodes: it may come after everything else took too long.
-const againTime = 10 * time.Second
+const againTime = 5 * time.Second
 
 // lookAgain takes back what smoke jobs found on nodes that have gone, or gone out of service,
 // since the nodes were listed. Clusters that grow and shrink do that every day.

@@ -12,6 +12,7 @@ import (
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
 	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/kubeerr"
 	"aiv.internal/conformance/framework/throwaway"
 )
 
@@ -22,10 +23,7 @@ var _ = check.Subsection("1.2", func() {
 		ready := check.Prepare("1.2", func(ctx context.Context, kit *throwaway.Kit, _ answers.GPU) error {
 			return s.start(ctx, kit)
 		})
-		s.ready = func() {
-			ready()
-			check.NoError(s.failed, "list the nodes")
-		}
+		s.ready = ready
 		check.Added("1.2.1", s.checkModel)
 		check.Added("1.2.2", s.checkCount)
 		check.Added("1.2.3", s.checkPlugin)
@@ -53,7 +51,11 @@ func (s *section) start(ctx context.Context, kit *throwaway.Kit) error {
 	ctx, cancel := context.WithTimeout(ctx, chainTime)
 	defer cancel()
 	s.survey(ctx, kit.Client())
-	if s.failed != nil || !wanted("1.2.1", "1.2.3", "1.2.5") {
+	if s.failed != nil {
+		// For s.ready, whatever a later look at the nodes shows: no pod was started.
+		return kubeerr.FromAPI(s.failed, "list the nodes")
+	}
+	if !wanted("1.2.1", "1.2.3", "1.2.5") {
 		return nil
 	}
 	gpu := check.Answers().GPU
@@ -90,7 +92,9 @@ func (s *section) survey(ctx context.Context, client throwaway.Client) {
 		tolerations: append(tolerationsFor(file.GPU.Taints), file.Runner.Tolerations...),
 	}
 	if class := file.GPU.DeviceClass; class != "" {
-		if s.terms.published, s.failed = devicesOf(ctx, client.Kube, class); s.failed != nil {
+		var err error
+		if s.terms.published, err = devicesOf(ctx, client.Kube, class); err != nil {
+			s.failed = kubeerr.FromAPI(err, "find the devices of DeviceClass "+class+" (gpu.deviceClass)")
 			return
 		}
 	}

@@ -55,8 +55,11 @@ func (s *section) checkCount(ctx context.Context) {
 		if text := n.shares(gpu.Resource()); text != "" {
 			shared[text] = true
 		}
-		if f := judgeCount(n, gpu.Resource(), *gpu.PerNode); f != nil {
+		if f := judgeCount(n, s.asked(gpu), *gpu.PerNode); f != nil {
 			all = append(all, told{n.name, f})
+		}
+		if s.fleet.claims {
+			continue // its class says whether a claim gets instances; the device plugin's strategy means nothing
 		}
 		if f := judgeMIG(n, gpu.Resource(), s.devicesOn(n.name)); f != nil {
 			all = append(all, told{n.name, f})
@@ -66,7 +69,7 @@ func (s *section) checkCount(ctx context.Context) {
 	for text := range shared {
 		check.Evidence("shared", text)
 	}
-	report(merge(fmt.Sprintf("%d allocatable %s on each GPU node", *gpu.PerNode, gpu.Resource()), all))
+	report(merge(fmt.Sprintf("%d allocatable %s on each GPU node", *gpu.PerNode, s.asked(gpu)), all))
 }
 
 // checkPlugin is 1.2.3: the resource is advertised, and a pod that asks for it computes.
@@ -81,7 +84,7 @@ func (s *section) checkPlugin(ctx context.Context) {
 	const expected = "the CUDA smoke job computes correctly on every GPU node"
 	var all []told
 	for _, n := range s.fleet.nodes {
-		if f := judgeAdvertised(n, gpu.Resource()); f != nil {
+		if f := judgeAdvertised(n, s.asked(gpu)); f != nil {
 			all = append(all, told{n.name, f})
 		}
 	}

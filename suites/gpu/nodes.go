@@ -66,7 +66,8 @@ func judgeCount(n node, resource string, answered int) *finding.Finding {
 			fmt.Sprintf("answer gpu.perNode: %d, if GPUs are to be shared; else have time slicing switched off in the device plugin's configuration", n.allocatable))
 	case n.allocatable != int64(answered):
 		return finding.Failed("", fmt.Sprintf("%d allocatable, gpu.perNode says %d", n.allocatable, answered),
-			"the node has another number of GPUs, one fell off the bus, or time slicing or MIG was changed", "correct gpu.perNode, or see nvidia-smi -L on the node")
+			"the node has another number of GPUs, one fell off the bus, or time slicing or MIG was changed",
+			"correct gpu.perNode (how many of "+resource+" pods can get of a node, instances and shares counted), or see nvidia-smi -L on the node")
 	case !n.ready:
 		return finding.NotDecided("", fmt.Sprintf("%d allocatable, but the node is NotReady", n.allocatable), "its kubelet does not report any more", "bring the node back, then run it again")
 	}
