@@ -27,7 +27,7 @@ var stageTimes = map[string]time.Duration{StageInit: 3, StageKernel: 2}
 
 // wholeTime is how many times the usual time all stages have together on one device, so that a
 // machine that is slow throughout has a result before its pod's time is over.
-const wholeTime = 8
+const wholeTime = 7
 
 // outside is where the program is while it is in none of the driver's functions.
 const outside = "outside of any call to the driver"

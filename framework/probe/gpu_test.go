@@ -141,7 +141,7 @@ while :; do echo '{"begin":"sum"}'; echo '{"call":"cuLaunchKernel"}'; sleep 0.2;
 	began := time.Now()
 	r := superviseGPU(t.Context(), program(t, script), GPUOptions{Library: "/x", StageTime: 500 * time.Millisecond}.withDefaults())
 	broken := r.Broken()
-	if broken == nil || broken.Trouble.Kind != DriverHangs || !strings.Contains(broken.Trouble.Message, "no end within 4s") {
+	if broken == nil || broken.Trouble.Kind != DriverHangs || !strings.Contains(broken.Trouble.Message, "no end within 3.5s") {
 		t.Errorf("%+v", broken)
 	}
 	if took := time.Since(began); took > 20*time.Second {
