@@ -200,7 +200,7 @@ func TestSeveralGPUs(t *testing.T) {
 }
 
 func TestNegativeControl(t *testing.T) {
-	for fault, want := range map[string]int{"": 1, "no-device": 0, "fabric": 0} {
+	for fault, want := range map[string]int{"": 1, "no-device": 0} {
 		r := testGPU(t, "SIMULATED_GPU_FAULT="+fault, "--no-gpu")
 		if r.Broken() != nil || r.Count != want || r.Stage(probe.StageContext) != nil || r.Stage(probe.StageHealth) != nil {
 			t.Errorf("%q: %+v", fault, r)
@@ -210,10 +210,12 @@ func TestNegativeControl(t *testing.T) {
 	if r.Broken() != nil || r.Count != 0 {
 		t.Errorf("without a library: %+v", r)
 	}
-	// A driver that does not answer has said nothing about devices.
-	r = testGPU(t, "SIMULATED_GPU_FAULT=hang-init", "--no-gpu", "--stage-time=1s")
-	if broken := r.Broken(); broken == nil || broken.Trouble.Kind != probe.DriverHangs {
-		t.Errorf("%+v", r)
+	// A driver that does not answer, or with an error of its own, has said nothing about devices.
+	for fault, kind := range map[string]string{"hang-init": probe.DriverHangs, "fabric": probe.DriverError, "driver-old": probe.DriverTooOld} {
+		r = testGPU(t, "SIMULATED_GPU_FAULT="+fault, "--no-gpu", "--stage-time=1s")
+		if broken := r.Broken(); broken == nil || broken.Trouble.Kind != kind {
+			t.Errorf("%s: %+v", fault, r)
+		}
 	}
 }
 
