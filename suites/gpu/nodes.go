@@ -121,7 +121,7 @@ func judgeSelector(f *fleet, selector map[string]string) *finding.Finding {
 		labels = append(labels, key+"="+value)
 	}
 	slices.Sort(labels)
-	return finding.Failed("the labels "+strings.Join(labels, ", ")+" select exactly the nodes with GPUs", strings.Join(parts, "; "),
+	return finding.Failed("gpu.nodeSelector ("+strings.Join(labels, ", ")+") selects exactly the nodes with GPUs", strings.Join(parts, "; "),
 		"labels were set by hand, or feature discovery has not run there: notebooks then wait for ever, or take nodes without a GPU",
 		"correct the labels (kubectl label node NAME KEY=VALUE, KEY-), or gpu.nodeSelector")
 }

@@ -97,8 +97,9 @@ func (s *smoke) run(ctx context.Context, beside ...throwaway.PodOptions) {
 	s.most, s.quota = s.kit.Room(ctx, atOnce, throwaway.JobOptions{PodOptions: s.pod(s.trials[0], jobTime)}, beside...)
 	var group errgroup.Group
 	group.SetLimit(s.most)
+	early := s.notebook != nil && s.most > 1 // else its pull would keep all others waiting
 	for i, t := range s.trials {
-		with := s.notebook != nil && i == 0
+		with := early && i == 0
 		if with && t.node.allocatable > 1 {
 			group.Go(func() error { s.try(ctx, s.notebook, chainTime); return nil })
 		}
@@ -111,6 +112,9 @@ func (s *smoke) run(ctx context.Context, beside ...throwaway.PodOptions) {
 		})
 	}
 	group.Wait()
+	if s.notebook != nil && !early {
+		s.try(ctx, s.notebook, chainTime)
+	}
 	s.nameHolders(ctx)
 }
 
