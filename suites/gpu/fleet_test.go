@@ -129,6 +129,19 @@ func TestChooseLeavesOutWhatCannotBeUsed(t *testing.T) {
 	}
 }
 
+func TestTaintsThatPass(t *testing.T) {
+	for key, passing := range map[string]bool{
+		"node.kubernetes.io/disk-pressure": true, "node.cloudprovider.kubernetes.io/shutdown": true, "ToBeDeletedByClusterAutoscaler": true,
+		"karpenter.sh/disrupted": true, "node.cilium.io/agent-not-ready": true, "startup-taint.cluster-autoscaler.kubernetes.io/driver": true,
+		"nvidia.com/gpu": false, "dedicated": false, "virtual-kubelet.io/provider": false,
+	} {
+		pass, block := untolerated([]corev1.Taint{{Key: key, Effect: corev1.TaintEffectNoSchedule}}, nil)
+		if (len(pass) == 1) != passing || len(pass)+len(block) != 1 {
+			t.Errorf("%s: passing %v, blocking %v", key, pass, block)
+		}
+	}
+}
+
 func TestTolerations(t *testing.T) {
 	taint := corev1.Taint{Key: "nvidia.com/gpu", Value: "present", Effect: corev1.TaintEffectNoSchedule}
 	for answer, tolerated := range map[string]bool{

@@ -1,7 +1,8 @@
 // Package gpu checks section 1.2: whether a notebook gets a working GPU on each GPU node, and
 // if not, which layer is broken. One CUDA smoke job a node, placed by the scheduler, and one pod
 // without a GPU request are started at once; the rest is held against the list of nodes. It
-// changes no node, and never takes a GPU that another pod holds.
+// changes no node, and waits for no GPU that another pod holds: its pods have the namespace's
+// default priority, and so as little or as much right of way as a user's.
 package gpu
 
 import (

@@ -49,6 +49,7 @@ func tolerationsFor(taints []string) []corev1.Toleration {
 func passes(key string) bool {
 	return strings.HasPrefix(key, "node.kubernetes.io/") || strings.HasPrefix(key, "node.cloudprovider.kubernetes.io/") ||
 		strings.HasSuffix(key, "/agent-not-ready") || // node.cilium.io, ebs.csi.aws.com
+		strings.Contains(key, "-taint.cluster-autoscaler.kubernetes.io/") || // startup-, status- and ignore-
 		key == "ToBeDeletedByClusterAutoscaler" || key == "DeletionCandidateOfClusterAutoscaler" ||
 		key == "karpenter.sh/disrupted" || key == "karpenter.sh/disruption" || key == "karpenter.sh/unregistered"
 }
