@@ -205,6 +205,7 @@ func TestMIGIsConsistent(t *testing.T) {
 		"mixed, not tried":               {node{product: "A100", strategy: "mixed"}, "nvidia.com/mig-1g.10gb", nil, ""},
 		"a profile under single":         {node{product: "A100-MIG-1g.10gb", strategy: "single"}, "nvidia.com/mig-1g.10gb", nil, "mig.strategy is single"},
 		"partitioned without restart":    {node{product: "A100", strategy: "none"}, "nvidia.com/gpu", slice, "the driver gives a MIG instance"},
+		"single, no feature discovery":   {node{}, "nvidia.com/gpu", slice, ""},
 		"single, stale label":            {node{product: "A100", strategy: "single"}, "nvidia.com/gpu", slice, "gpu.product is A100"},
 		"single, MIG switched off":       {node{product: "A100-MIG-1g.10gb", strategy: "single"}, "nvidia.com/gpu", whole, "the driver gives a whole GPU"},
 		"a profile, the driver has none": {node{product: "A100", strategy: "mixed"}, "nvidia.com/mig-1g.10gb", whole, "the driver gives a whole GPU"},

@@ -37,7 +37,7 @@ func judgeMIG(n node, resource string, devices []probe.GPUDevice) *finding.Findi
 	case !profile && n.strategy == strategySingle && !sliced && anyMIG(devices):
 		return failed("the label says which MIG profile the node has", fmt.Sprintf("label %s is %s, but the driver gives a MIG instance", productLabel, n.product),
 			"GPU feature discovery has not run since the GPUs were partitioned")
-	case !profile && n.strategy != strategySingle && anyMIG(devices):
+	case !profile && n.strategy != "" && n.strategy != strategySingle && anyMIG(devices): // without feature discovery, only the device plugin knows
 		return failed("whole GPUs under "+resource, fmt.Sprintf("the driver gives a MIG instance, while label %s is %q", strategyLabel, n.strategy),
 			"the GPUs were partitioned after the device plugin started")
 	case len(devices) > 0 && (profile || sliced) && !anyMIG(devices):

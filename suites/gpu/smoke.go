@@ -26,9 +26,9 @@ const (
 	jobTime = 110 * time.Second
 	// atOnce is how many smoke jobs run at the same time, where quotas have room for them.
 	atOnce = 16
-	// hangTime is how long a container must have run for its end not to be waited for any more:
-	// the probe takes a few seconds, and gives up what hangs after ten.
-	hangTime = 60 * time.Second
+	// hangTime is how long a container must have run to be one that cannot be ended: the probe
+	// gives up after 70 s, whatever hangs.
+	hangTime = 80 * time.Second
 	// mostHolders of the nodes that are busy are asked who holds their GPUs.
 	mostHolders = 3
 )
