@@ -76,8 +76,8 @@ func (s *section) checkCount(ctx context.Context) {
 func (s *section) checkPlugin(ctx context.Context) {
 	gpu := s.begin(ctx, "gpu.devicePlugin")
 	report(s.absent(gpu))
-	if !*gpu.DevicePlugin && !s.fleet.claims {
-		check.Fail("a device plugin where there are GPUs", "gpu.devicePlugin says no, but "+onNodes(s.fleet.names(func(n node) bool { return n.advertised }))+" advertises "+gpu.Resource(),
+	if !*gpu.DevicePlugin && !s.fleet.claims && vendorOf(gpu.Resource()) == "" { // the question is about NVIDIA's
+		check.Fail("a device plugin where there are GPUs", "gpu.devicePlugin says no, but "+gpu.Resource()+" is advertised by "+onNodes(s.fleet.names(func(n node) bool { return n.advertised })),
 			"the answer is out of date", "correct gpu.devicePlugin")
 	}
 	check.Evidence("resource", s.resource(gpu))
