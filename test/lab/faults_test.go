@@ -39,8 +39,14 @@ func TestFaults(t *testing.T) {
 	if len(faults) == 0 {
 		t.Fatal("the lab has no faults")
 	}
-	for _, f := range faults {
+	// mended is the fault before: the next fault's run shows whether its items are well again,
+	// unless that fault touches them too.
+	var mended fault
+	for _, f := range interleaved(faults) {
 		t.Run(f.Name, func(t *testing.T) {
+			if slices.ContainsFunc(mended.concerned(), f.touches) {
+				mended.healed(t)
+			}
 			t.Cleanup(func() {
 				// The test's own context has ended by now.
 				if _, err := lab.Command(context.WithoutCancel(t.Context()), "mend", f.Name); err != nil {
@@ -50,21 +56,51 @@ func TestFaults(t *testing.T) {
 			if _, err := lab.Command(t.Context(), "break", f.Name); err != nil {
 				t.Fatal(err)
 			}
-			f.examine(t, run(t))
-			if _, err := lab.Command(t.Context(), "mend", f.Name); err != nil {
-				t.Fatal(err)
-			}
-			concerned := slices.Concat(f.Failed, f.Undecided)
-			for _, item := range run(t, "--focus", strings.Join(concerned, ",")).items {
-				if slices.Contains(concerned, item.ID) && !item.Verdict.Met() {
-					t.Errorf("after mending, %s is %s:\n%s", item.ID, item.Verdict, item.Explanation())
-				}
-			}
+			o := run(t)
+			f.examine(t, o, mended)
+			mended = f
 		})
+	}
+	if mended.Name != "" {
+		mended.healed(t)
 	}
 }
 
-func (f fault) examine(t *testing.T, o outcome) {
+// interleaved returns the faults in an order in which neighbours are of different sections
+// where that can be: first one of each, then the next of each.
+func interleaved(faults []fault) []fault {
+	seen := map[string]int{}
+	turn := make(map[string]int, len(faults))
+	for _, f := range faults {
+		section, _, _ := strings.Cut(f.concerned()[0], ".")
+		turn[f.Name] = seen[section]
+		seen[section]++
+	}
+	slices.SortStableFunc(faults, func(a, b fault) int { return turn[a.Name] - turn[b.Name] })
+	return faults
+}
+
+// concerned are the items that find the fault.
+func (f fault) concerned() []string { return slices.Concat(f.Failed, f.Undecided) }
+
+// touches tells whether the fault may keep the item from passing.
+func (f fault) touches(item string) bool {
+	return slices.Contains(slices.Concat(f.Failed, f.Undecided, f.May, f.MayFail), item)
+}
+
+// healed expects the items that found the fault to be well, now that it is mended.
+func (f fault) healed(t *testing.T) {
+	t.Helper()
+	for _, item := range run(t, "--focus", strings.Join(f.concerned(), ",")).items {
+		if slices.Contains(f.concerned(), item.ID) && !item.Verdict.Met() {
+			t.Errorf("after mending %s, %s is %s:\n%s", f.Name, item.ID, item.Verdict, item.Explanation())
+		}
+	}
+}
+
+// examine holds a run against what the fault declares; before is the fault that was mended
+// just now.
+func (f fault) examine(t *testing.T, o outcome, before fault) {
 	t.Helper()
 	for _, id := range f.Failed {
 		f.expect(t, o.items[id], id, verdict.Failed, "expected:", "found:", "why:", "do:", "call:")
@@ -79,7 +115,7 @@ func (f fault) examine(t *testing.T, o outcome) {
 			item.Verdict == verdict.Undecided && !slices.Contains(mayBeUndecided, item.ID)
 		measured := item.Kind == "probe" || item.Kind == "attest" || item.Kind == "run"
 		if measured && unexplained {
-			t.Errorf("%s is %s, which the fault does not explain:\n%s", item.ID, item.Verdict, item.Explanation())
+			t.Errorf("%s is %s, which the fault does not explain (mended before it: %q):\n%s", item.ID, item.Verdict, before.Name, item.Explanation())
 		}
 	}
 	want := verdict.ExitUndecided
