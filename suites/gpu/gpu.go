@@ -2,7 +2,7 @@
 // if not, which layer is broken. One CUDA smoke job a node, placed by the scheduler, and one pod
 // without a GPU request are started at once; the rest is held against the list of nodes. It
 // changes no node, and waits for no GPU that another pod holds: its pods have the namespace's
-// default priority, and so as little or as much right of way as a user's.
+// default priority, and so as little or as much right of way as a user's, or the answered one.
 package gpu
 
 import (
