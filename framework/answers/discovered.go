@@ -77,7 +77,7 @@ func (d Discovered) file() (*File, map[string]string) {
 	f.Cluster.Version, f.Cluster.CPUNodes, f.Cluster.GPUNodes, f.Cluster.Namespace = d.Version, d.CPUNodes, d.GPUNodes, d.Namespace
 	f.GPU.ResourceName, f.GPU.Model, f.GPU.PerNode = d.GPU.ResourceName, d.GPU.Model, d.GPU.PerNode
 	f.GPU.NodeSelector, f.GPU.Taints, f.GPU.OperatorVersion = d.GPU.NodeSelector, d.GPU.Taints, d.GPU.OperatorVersion
-	if d.GPU.ResourceName != "" {
+	if strings.HasPrefix(d.GPU.ResourceName, "nvidia.com/") { // the question is about NVIDIA's
 		f.GPU.DevicePlugin = new(true)
 	}
 	d.devices(f, notes)

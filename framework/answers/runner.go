@@ -12,6 +12,8 @@ type Runner struct {
 	NodeSelector map[string]string `yaml:"nodeSelector" example:"hub.jupyter.org/node-purpose=user"`
 	// Tolerations of throwaway pods.
 	Tolerations []corev1.Toleration `yaml:"tolerations" example:"{key: hub.jupyter.org/dedicated, operator: Exists}"`
+	// PriorityClass of throwaway pods; with one of preemptionPolicy Never they displace nobody, not even pods of negative priority.
+	PriorityClass string `yaml:"priorityClass" example:"conformance-no-preemption"`
 	// The company's proxies, for the runner and for its pods.
 	Proxies Proxies `yaml:"proxies"`
 	// Domain of the company's own names, in which the name of JupyterHub lies.

@@ -59,6 +59,13 @@ func TestTemplateIsFilledWithWhatWasFound(t *testing.T) {
 	}
 }
 
+func TestAnotherVendorsPluginIsNotNVIDIAs(t *testing.T) {
+	f, _ := Discovered{GPU: DiscoveredGPU{ResourceName: "amd.com/gpu"}}.file()
+	if f.GPU.DevicePlugin != nil || f.GPU.ResourceName != "amd.com/gpu" {
+		t.Errorf("got %+v", f.GPU)
+	}
+}
+
 // Only where no node offers GPUs as a resource is the claimed way the one to take.
 func TestDeviceClassIsFilledInWithoutAResource(t *testing.T) {
 	d := Discovered{GPU: DiscoveredGPU{DeviceClasses: []string{"gpu.nvidia.com"}}}

@@ -267,16 +267,17 @@ func loadClientConfig() error {
 func throwawaySettings() throwaway.Settings {
 	runner := session.answers.Runner
 	return throwaway.Settings{
-		Namespace:    session.config.Namespace,
-		RunID:        session.config.RunID,
-		Version:      session.config.Version,
-		Image:        session.config.Image,
-		PullSecrets:  runner.PullSecrets,
-		NodeSelector: runner.NodeSelector,
-		Tolerations:  runner.Tolerations,
-		Keep:         session.config.Keep,
-		ReadOnly:     session.config.ReadOnly,
-		MaxAge:       session.config.Timeout + 5*time.Minute,
+		Namespace:     session.config.Namespace,
+		RunID:         session.config.RunID,
+		Version:       session.config.Version,
+		Image:         session.config.Image,
+		PullSecrets:   runner.PullSecrets,
+		NodeSelector:  runner.NodeSelector,
+		Tolerations:   runner.Tolerations,
+		PriorityClass: runner.PriorityClass,
+		Keep:          session.config.Keep,
+		ReadOnly:      session.config.ReadOnly,
+		MaxAge:        session.config.Timeout + 5*time.Minute,
 
 		RetainedVolumes: runner.RetainedVolumes != nil && *runner.RetainedVolumes,
 	}

@@ -11,6 +11,13 @@ import (
 // success is CUDA_SUCCESS, and NVML_SUCCESS as well.
 const success = 0
 
+// outOfMemory is CUDA_ERROR_OUT_OF_MEMORY, of the device's memory but for hostAllocation, which
+// takes the host's.
+const (
+	outOfMemory    = 2
+	hostAllocation = "cuMemHostAlloc"
+)
+
 // meaning is what an error code of the driver says to an engineer.
 type meaning struct {
 	name string
@@ -38,6 +45,9 @@ func explain(err error) (trouble *probe.Trouble, call, code string) {
 	case !errors.As(err, &refused):
 		return &probe.Trouble{Kind: probe.Other, Message: err.Error()}, "", ""
 	}
+	if refused.Call == hostAllocation && refused.Code == outOfMemory {
+		return &probe.Trouble{Kind: probe.DriverError, Message: "the host's memory for copies could not be had (pinned memory): look at the container's memory limit, and at the node's free memory"}, refused.Call, CodeText(refused.Code)
+	}
 	known, ok := meanings[refused.Code]
 	if !ok {
 		known = meaning{kind: probe.DriverError, what: "the driver refused the call with a code that is not in its public list", do: "look at the node's kernel log (dmesg) for \"NVRM\" and Xid"}
@@ -58,7 +68,7 @@ const tooOld = "the node's NVIDIA driver is older than CUDA 9.0 (driver 384.81),
 var meanings = map[int32]meaning{
 	1: {"CUDA_ERROR_INVALID_VALUE", probe.DriverError,
 		"the driver refused an argument", "the driver's library and its kernel module may be of different versions: compare `nvidia-smi` on the node with the library's version in the container"},
-	2: {"CUDA_ERROR_OUT_OF_MEMORY", probe.OutOfDeviceMemory,
+	outOfMemory: {"CUDA_ERROR_OUT_OF_MEMORY", probe.OutOfDeviceMemory,
 		"the device's memory is taken", "see who holds it (`nvidia-smi` on the node): time-slicing and MPS do not divide memory between pods; or a process has outlived its pod"},
 	3: {"CUDA_ERROR_NOT_INITIALIZED", probe.DriverError,
 		"the driver is not initialised, or could not be: its kernel modules may not be loaded", "look at `lsmod | grep nvidia` and `nvidia-smi` on the node"},

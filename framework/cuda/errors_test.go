@@ -37,6 +37,7 @@ func TestWhatErrorsMean(t *testing.T) {
 		{&CallError{Call: "cuInit", Code: 999}, probe.DriverError, "CUDA_ERROR_UNKNOWN (999)", "nvidia-uvm"},
 		{&CallError{Call: "cuDevicePrimaryCtxRetain", Code: 46}, probe.DeviceBusy, "CUDA_ERROR_DEVICE_UNAVAILABLE (46)", "exclusive"},
 		{&CallError{Call: "cuMemAlloc_v2", Code: 2}, probe.OutOfDeviceMemory, "CUDA_ERROR_OUT_OF_MEMORY (2)", "who holds it"},
+		{&CallError{Call: "cuMemHostAlloc", Code: 2}, probe.DriverError, "CUDA_ERROR_OUT_OF_MEMORY (2)", "the host's memory"},
 		{&CallError{Call: "cuModuleLoadDataEx", Code: 218, More: "ptxas fatal:\n  no"}, probe.PTXRefused, "CUDA_ERROR_INVALID_PTX (218)", "The driver's words: ptxas fatal: no"},
 		{&CallError{Call: "cuModuleLoadDataEx", Code: 222}, probe.DriverTooOld, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222)", "update it"},
 		{&CallError{Call: "cuCtxSynchronize", Code: 214}, probe.UncorrectedECC, "CUDA_ERROR_ECC_UNCORRECTABLE (214)", "drain"},
@@ -69,6 +70,18 @@ func TestWhatIsSick(t *testing.T) {
 	}
 }
 
+func TestHealthInWords(t *testing.T) {
+	for want, h := range map[string]probe.GPUHealth{
+		"41 °C, ECC on, 0 uncorrected, 2 corrected": {Temperature: 41, ECC: "on", Corrected: 2},
+		"ECC unsupported":                        {ECC: "unsupported"}, // a virtual GPU tells nothing
+		"60 °C, ECC off, clocks lowered by idle": {Temperature: 60, ECC: "off", Throttle: []string{"idle"}},
+	} {
+		if got := healthText(h); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestWhatNVMLMeans(t *testing.T) {
 	for code, kind := range map[int32]string{15: probe.DeviceUnhealthy, 16: probe.DeviceUnhealthy, 18: probe.DriverTooOld, 9: probe.DriverError, 4711: probe.DriverError} {
 		var trouble *probe.Trouble
@@ -76,7 +89,18 @@ func TestWhatNVMLMeans(t *testing.T) {
 			t.Errorf("%d: %v", code, err)
 		}
 	}
-	if detail, err := judged(&nvmlError{"nvmlInit_v2", 4}); err != nil || !strings.Contains(detail, "not permitted") {
-		t.Errorf("%q %v", detail, err)
+	for code, word := range map[int32]string{4: "not permitted", 26: "any more"} {
+		if detail, err := judged(&nvmlError{"nvmlInit_v2", code}); err != nil || !strings.Contains(detail, word) {
+			t.Errorf("%d: %q %v", code, detail, err)
+		}
+	}
+	// A function that a driver has no longer says nothing about the device.
+	if (&nvmlError{"nvmlDeviceGetTemperature", 26}).lost() {
+		t.Error("a deprecated function counts as a lost device")
+	}
+	for code, others := range map[int32]bool{4: true, 17: true, 15: false} {
+		if got := othersDevice(&nvmlError{"nvmlDeviceGetHandleByIndex_v2", code}); got != others {
+			t.Errorf("%d: somebody else's device is %t", code, got)
+		}
 	}
 }

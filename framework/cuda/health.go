@@ -80,14 +80,32 @@ func (s *session) nvmlDevices(n nvml) (devices []nvmlDevice, err error) {
 		return devices, nil
 	}
 	count, err := n.count()
+	if err != nil {
+		return nil, err
+	}
+	var closed error
 	for index := range count {
 		d, err := n.byIndex(index)
-		if err != nil {
+		switch {
+		case err == nil:
+			devices = append(devices, d)
+		case othersDevice(err):
+			closed = err
+		default:
 			return nil, err
 		}
-		devices = append(devices, d)
 	}
-	return devices, err
+	if len(devices) == 0 {
+		return nil, closed
+	}
+	return devices, nil
+}
+
+// othersDevice says that NVML knows a device which this container may not open: it counts all
+// of the node where the node's driver does not hide them.
+func othersDevice(err error) bool {
+	var refused *nvmlError
+	return errors.As(err, &refused) && (refused.code == nvmlNoPermission || refused.code == nvmlOperatingSystem)
 }
 
 // own is how many of the processes on the devices are this one.
@@ -113,7 +131,7 @@ func examine(d nvmlDevice, h *probe.GPUHealth) error {
 	if degrees, err := d.temperature(); note(err) {
 		h.Temperature = max(h.Temperature, degrees)
 	}
-	if on, err := d.ecc(); note(err) {
+	if on, err := d.ecc(); note(err) && h.ECC != "off" {
 		h.ECC = map[bool]string{true: "on", false: "off"}[on]
 	}
 	if count, err := d.eccErrors(0); note(err) {
@@ -135,8 +153,9 @@ func examine(d nvmlDevice, h *probe.GPUHealth) error {
 			}
 		}
 	}
-	on, err := d.persistence()
-	h.Persistence = h.Persistence && note(err) && on
+	if on, err := d.persistence(); note(err) {
+		h.Persistence = h.Persistence && on
+	}
 	return lost
 }
 
@@ -182,7 +201,10 @@ func judged(err error) (detail string, trouble error) {
 }
 
 func healthText(h probe.GPUHealth) string {
-	parts := []string{fmt.Sprintf("%d °C", h.Temperature), "ECC " + h.ECC}
+	parts := []string{"ECC " + h.ECC}
+	if h.Temperature > 0 {
+		parts = slices.Insert(parts, 0, fmt.Sprintf("%d °C", h.Temperature))
+	}
 	if h.ECC == "on" {
 		parts = append(parts, fmt.Sprintf("%d uncorrected, %d corrected", h.Uncorrected, h.Corrected))
 	}

@@ -43,7 +43,11 @@ func openLibrary(name, only string) (uintptr, error) {
 		if err == nil {
 			return handle, nil
 		}
-		// A library that is there and cannot be loaded is another trouble than one that is not.
+		// A library that is there and cannot be loaded is another trouble than one that is not. By
+		// its plain name it is what every other program would get, whatever lies elsewhere.
+		if !strings.Contains(path, "/") && !saysMissing(err, path) {
+			return 0, fmt.Errorf("load %s: %w", path, err)
+		}
 		if _, missing := os.Stat(path); strings.Contains(path, "/") && missing == nil && broken == nil {
 			broken = fmt.Errorf("load %s: %w", path, err)
 		}
@@ -52,6 +56,12 @@ func openLibrary(name, only string) (uintptr, error) {
 		return 0, broken
 	}
 	return 0, errNotFound
+}
+
+// saysMissing tells by glibc's words (dlerror(3)) that the library itself is nowhere, and not
+// one of those that it needs.
+func saysMissing(err error, name string) bool {
+	return strings.HasPrefix(err.Error(), name+": cannot open shared object file: No such file")
 }
 
 // loadedFrom is the file that an opened library was really read from, by /proc/self/maps

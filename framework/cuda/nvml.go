@@ -7,13 +7,18 @@ import (
 
 // Codes of NVML, nvmlReturn_t, by https://docs.nvidia.com/deploy/nvml-api/group__nvmlDeviceEnumvs.html.
 const (
+	nvmlNoPermission     = 4
 	nvmlInsufficientSize = 7
+	nvmlFunctionNotFound = 13
+	nvmlOperatingSystem  = 17
 	nvmlMismatch         = 18
 )
 
 // nvmlSilent are the codes with which NVML does not say anything about the device: not
-// supported, not permitted, a part of the library or a function missing.
-var nvmlSilent = []int32{3, 4, 12, 13}
+// supported, not permitted, a part of the library or a function missing, no data, or a function
+// that newer drivers do not have any more ("NVML_ERROR_DEPRECATED": its notices of deprecation
+// name nvmlDeviceGetTemperature among those to come).
+var nvmlSilent = []int32{3, nvmlNoPermission, 12, nvmlFunctionNotFound, 21, 26}
 
 // nvmlErrors are those that say something about the device or the node.
 var nvmlErrors = map[int32]string{
@@ -33,10 +38,13 @@ var nvmlErrors = map[int32]string{
 	16:  "the GPU must be reset",
 	17:  "the operating system refused it",
 	18:  "library and kernel module of the driver are of different versions",
-	20:  "the device's memory is not enough",
-	23:  "the device is in use",
-	26:  "the device's ECC or retired pages keep it from working",
-	27:  "the device has no more room for the request",
+	19:  "the device is in use",
+	20:  "there is not enough memory",
+	21:  "there is no data",
+	23:  "critical resources other than memory are used up",
+	26:  "the driver does not offer the function any more",
+	27:  "the system is not ready for it",
+	28:  "NVML finds no GPU",
 	999: "the driver failed without saying why",
 }
 
@@ -57,7 +65,7 @@ func (e *nvmlError) Error() string {
 // lost says that the device or its driver is broken, not merely that it does not know a figure.
 func (e *nvmlError) lost() bool {
 	switch e.code {
-	case 8, 11, 14, 15, 16, 26:
+	case 8, 11, 14, 15, 16:
 		return true
 	}
 	return false
@@ -67,13 +75,13 @@ func (e *nvmlError) lost() bool {
 // older driver or a slice of a device does not know is left out.
 type nvml struct{ *library }
 
-// do calls the first of the functions that the library has; names are from new to old.
+// do calls a function of NVML.
 //
 //go:uintptrescapes
 func (n nvml) do(name string, args ...uintptr) error {
 	code, known := n.call(name, args...)
 	if !known {
-		code = 13 // as NVML itself says it: function not found
+		code = nvmlFunctionNotFound
 	}
 	if code != success {
 		return &nvmlError{name, code}

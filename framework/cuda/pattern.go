@@ -25,7 +25,7 @@ func (s *session) budget() (int64, error) {
 		return 0, err
 	}
 	if free < leastMemory {
-		return 0, &probe.Trouble{Kind: probe.OutOfDeviceMemory, Message: fmt.Sprintf("only %d bytes of the device's memory are free: %s", free, meanings[2].do)}
+		return 0, &probe.Trouble{Kind: probe.OutOfDeviceMemory, Message: fmt.Sprintf("only %d bytes of the device's memory are free: %s", free, meanings[outOfMemory].do)}
 	}
 	return min(s.options.Memory, free/10*9), nil
 }

@@ -31,7 +31,7 @@ func (s *session) measureRates(d *device) (string, error) {
 		return "", err
 	}
 	var pinned unsafe.Pointer
-	if err := s.cuda.do("cuMemHostAlloc", uintptr(unsafe.Pointer(&pinned)), uintptr(across), 0); err != nil {
+	if err := s.cuda.do(hostAllocation, uintptr(unsafe.Pointer(&pinned)), uintptr(across), 0); err != nil {
 		return "", err
 	}
 	watch, err := s.newStopwatch()

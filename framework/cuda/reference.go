@@ -57,9 +57,6 @@ func productProblem() problem {
 	return p
 }
 
-// fma is a*b+c in float32, rounded once.
-func fma(a, b, c float32) float32 { return addRounded(float64(a)*float64(b), float64(c)) }
-
 // addRounded is the sum of a float32 and the product of two, which is exact in float64. The sum
 // is rounded there, and then again to float32: twice is once, but where the first rounding hits
 // the middle between two float32. It knows no subnormal results, which do not occur here.

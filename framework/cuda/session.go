@@ -97,7 +97,7 @@ func (s *session) do(one stage) (ok bool) {
 		if s.at != nil && len(s.devices) > 1 {
 			report.Trouble = &probe.Trouble{Kind: report.Trouble.Kind, Message: s.at.UUID + ": " + report.Trouble.Message}
 		}
-		if s.options.NoGPU { // that is what must be where no GPU was asked for
+		if s.options.NoGPU && meansNone(report.Trouble.Kind) { // that is what must be where no GPU was asked for
 			report.Detail, report.Trouble = strings.TrimSpace(report.Code+" "+report.Trouble.Message), nil
 		}
 	}
@@ -106,6 +106,10 @@ func (s *session) do(one stage) (ok bool) {
 	s.emit(probe.GPUEvent{Stage: &report, Result: &facts})
 	return err == nil
 }
+
+// meansNone says that a container with such trouble has no GPU. A driver that fails in another way
+// has not said whether it has.
+func meansNone(kind string) bool { return kind == probe.NoDevice || kind == probe.NoDriverLibrary }
 
 func milliseconds(d time.Duration) float64 {
 	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)

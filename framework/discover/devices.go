@@ -23,6 +23,9 @@ func (f *finder) runtimeClass(ctx context.Context) error {
 	return err
 }
 
+// channelClass begins the names of NVIDIA's classes for links between nodes, which are no GPUs.
+const channelClass = "compute-domain"
+
 // deviceClasses finds the classes of GPUs that pods can claim. A cluster that serves the API in
 // an older version only has none that the suite could use.
 func (f *finder) deviceClasses(ctx context.Context) error {
@@ -32,7 +35,7 @@ func (f *finder) deviceClasses(ctx context.Context) error {
 			return "", err
 		}
 		for _, class := range list.Items {
-			if strings.Contains(class.Name, "gpu") || strings.HasSuffix(class.Name, "nvidia.com") {
+			if strings.Contains(class.Name, "gpu") || strings.HasSuffix(class.Name, "nvidia.com") && !strings.HasPrefix(class.Name, channelClass) {
 				f.found.GPU.DeviceClasses = append(f.found.GPU.DeviceClasses, class.Name)
 			}
 		}

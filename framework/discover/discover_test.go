@@ -108,6 +108,7 @@ func healthy() apiServer {
 		}},
 		"/apis/resource.k8s.io/v1/deviceclasses": resourcev1.DeviceClassList{Items: []resourcev1.DeviceClass{
 			{ObjectMeta: named("gpu.nvidia.com", nil)}, {ObjectMeta: named("nic.example.com", nil)},
+			{ObjectMeta: named("compute-domain-daemon.nvidia.com", nil)},
 		}},
 		"/api/v1/namespaces/hub": corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "hub", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}},
 		"/api/v1/namespaces/hub/resourcequotas": corev1.ResourceQuotaList{Items: []corev1.ResourceQuota{

@@ -54,7 +54,8 @@ type GPUOptions struct {
 	Expect int
 	// Memory is how many bytes of each device's memory are tested, at most 90 % of what is free.
 	Memory int64
-	// StageTime bounds each stage on each device; the kernel's compilation has twice as long.
+	// StageTime bounds each stage on each device, the driver's initialisation and the kernel's
+	// compilation some times longer (stageTimes); all together have wholeTime times as long.
 	StageTime time.Duration
 	// Library is the only folder where the driver's libraries are looked for; then no device
 	// files are expected. Empty for the places where a container has them.
@@ -177,7 +178,8 @@ type GPUHealth struct {
 	RemapFailed  bool `json:"remapFailed,omitempty"`
 	// Throttle are the reasons why the clocks are lower than they could be.
 	Throttle []string `json:"throttle,omitempty"`
-	// Persistence: the driver stays loaded when nobody uses the device.
+	// Persistence: the driver stays loaded when nobody uses the device; false only where NVML says
+	// so, which it does not of a virtual GPU.
 	Persistence bool `json:"persistence"`
 	// Processes is how many others compute on the device.
 	Processes int `json:"processes"`

@@ -45,7 +45,7 @@ func startTrouble(program string, err error) *Trouble {
 
 // trouble says what ended the program while it was inside call, if it was inside of one.
 func (e childEnd) trouble(program, call string) *Trouble {
-	where := "before its first call"
+	where := outside
 	if call != "" {
 		where = "in " + call
 	}
@@ -71,6 +71,9 @@ func (e childEnd) trouble(program, call string) *Trouble {
 	}
 	return &Trouble{Kind: DriverCrashed, Message: fmt.Sprintf("the driver ended the process %s (exit code %d): %s", where, e.state.ExitCode(), firstLine(e.words))}
 }
+
+// failed says that the program did not end as one that is through.
+func (e childEnd) failed() bool { return e.state == nil || !e.state.Success() }
 
 func signalText(signal syscall.Signal) string {
 	for _, known := range []struct {

@@ -72,14 +72,41 @@ func lookAtFiles(o GPUOptions) (detail string, trouble *Trouble) {
 		return detail, &Trouble{Kind: NoDeviceFiles, Message: "no GPU's device file (/dev/nvidia0, ...) is in the container" + also(detail) + ": nothing injected it. " +
 			"The pod needs the GPU resource in its limits, and a runtime that injects what the device plugin hands out: look at the RuntimeClass, at the node's container toolkit or its CDI files, and at the device plugin's log"}
 	}
-	for _, path := range append(slices.Clone(gpus), others...) {
-		if err := openable(path); errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
-			return detail, &Trouble{Kind: NoDeviceFiles, Message: fmt.Sprintf("%s is there, but the container may not open it (%v): "+
-				"a bind mount alone does not allow a device (the device cgroup must, as the container toolkit or CDI arranges), or the file's owner and mode shut out the pod's user", path, err)}
-		}
+	if path, err := closedFile(gpus, others, o.Expect); err != nil {
+		return detail, &Trouble{Kind: NoDeviceFiles, Message: fmt.Sprintf("%s is there, but the container may not open it (%v): "+
+			"a bind mount alone does not allow a device (the device cgroup must, as the container toolkit or CDI arranges), or the file's owner and mode shut out the pod's user", path, err)}
 	}
 	return detail, nil
 }
+
+// neededFiles are those that CUDA opens besides the GPUs' own. The toolkit and CDI bring others
+// that are for graphics and debuggers (nvidia-modeset, nvidia-uvm-tools).
+var neededFiles = []string{"nvidiactl", "nvidia-uvm"}
+
+// closedFile is a file without which the container does not get as many GPUs as it expects, and
+// why it may not be opened. GPUs beyond them are others', and may well be closed.
+func closedFile(gpus, others []string, expect int) (closed string, err error) {
+	open := 0
+	for _, path := range gpus {
+		refused := openable(path)
+		if !isDenied(refused) {
+			open++
+		} else if err == nil {
+			closed, err = path, refused
+		}
+	}
+	if err != nil && open < expect {
+		return closed, err
+	}
+	for _, path := range others {
+		if refused := openable(path); isDenied(refused) && slices.Contains(neededFiles, filepath.Base(path)) {
+			return path, refused
+		}
+	}
+	return "", nil
+}
+
+func isDenied(err error) bool { return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) }
 
 func also(names string) string {
 	if names == "" {
@@ -91,7 +118,7 @@ func also(names string) string {
 // openable asks whether a device may be opened, by access(2), which asks the device cgroup as
 // well (inode_permission in Linux). To open it would make the driver initialise the device,
 // and that may never end.
-func openable(path string) error { return unix.Access(path, unix.R_OK|unix.W_OK) }
+var openable = func(path string) error { return unix.Access(path, unix.R_OK|unix.W_OK) }
 
 // libraryPath is the LD_LIBRARY_PATH with which the driver's libraries are found, and with
 // which they find each other: the driver loads its compiler by its plain name, and an image

@@ -19,6 +19,19 @@ import (
 // because a driver may hang or crash, and because it alone needs glibc, as the driver does.
 const gpuProgram = "probe-gpu"
 
+// stageTimes are how many times the usual time those stages have that may need it on a sound
+// machine. Without a persistence daemon the first user waits until the driver has set up every
+// GPU that it can open: 1 to 3 s each (NVIDIA, Driver Persistence), and a large machine has
+// eight.
+var stageTimes = map[string]time.Duration{StageInit: 3, StageKernel: 2}
+
+// wholeTime is how many times the usual time all stages have together on one device, so that a
+// machine that is slow throughout has a result before its pod's time is over.
+const wholeTime = 7
+
+// outside is where the program is while it is in none of the driver's functions.
+const outside = "outside of any call to the driver"
+
 // burialTime is how long a killed program may take to die. One that sits in the kernel's part
 // of the driver does not die at all, and is left behind.
 const burialTime = 2 * time.Second
@@ -86,13 +99,14 @@ func (s *supervisor) run(ctx context.Context, first string, args []string) {
 		s.fail(startTrouble(s.program, err))
 		return
 	}
-	deadline := time.NewTimer(s.stageTime())
+	deadline, whole := time.NewTimer(s.stageTime()), time.NewTimer(s.wholeTime())
 	defer deadline.Stop()
+	defer whole.Stop()
 	for {
 		select {
 		case event, more := <-child.events:
 			if !more {
-				if end := child.end(); s.stage != "" {
+				if end := child.end(); s.stage != "" || end.failed() && s.result.Stage(StageHealth) == nil {
 					s.fail(end.trouble(s.program, s.call))
 				}
 				return
@@ -104,6 +118,10 @@ func (s *supervisor) run(ctx context.Context, first string, args []string) {
 			child.kill()
 			s.fail(s.hang())
 			return
+		case <-whole.C:
+			child.kill()
+			s.fail(s.slow())
+			return
 		case <-ctx.Done():
 			child.kill()
 			s.fail(&Trouble{Kind: Stopped, Message: "told to stop before the stage had ended"})
@@ -113,10 +131,11 @@ func (s *supervisor) run(ctx context.Context, first string, args []string) {
 }
 
 func (s *supervisor) stageTime() time.Duration {
-	if s.stage == StageKernel {
-		return 2 * s.options.StageTime
-	}
-	return s.options.StageTime
+	return max(1, stageTimes[s.stage]) * s.options.StageTime
+}
+
+func (s *supervisor) wholeTime() time.Duration {
+	return wholeTime * time.Duration(s.options.Expect) * s.options.StageTime
 }
 
 func (s *supervisor) hear(event GPUEvent) {
@@ -177,7 +196,7 @@ func (s *supervisor) fail(trouble *Trouble) {
 // hang names the driver's function that does not return.
 func (s *supervisor) hang() *Trouble {
 	if s.call == "" {
-		return &Trouble{Kind: DriverHangs, Message: fmt.Sprintf("no answer within %v, outside of any call to the driver: the container may have too little CPU", s.stageTime())}
+		return &Trouble{Kind: DriverHangs, Message: fmt.Sprintf("no answer within %v, %s: the container may have too little CPU", s.stageTime(), outside)}
 	}
 	what := "the GPU or the driver is stuck: look for Xid messages and for \"NVRM\" in the node's kernel log (dmesg); the GPU must be reset or the node restarted"
 	switch s.stage {
@@ -187,6 +206,16 @@ func (s *supervisor) hang() *Trouble {
 		what = "the driver's compiler does not end: the container may have too little CPU"
 	}
 	return &Trouble{Kind: DriverHangs, Message: fmt.Sprintf("driver hangs in %s (no answer within %v): %s", s.call, s.stageTime(), what)}
+}
+
+// slow is for a test none of whose stages hangs, but all of which take long.
+func (s *supervisor) slow() *Trouble {
+	where := outside
+	if s.call != "" {
+		where = "in " + s.call
+	}
+	return &Trouble{Kind: DriverHangs, Message: fmt.Sprintf("no end within %v, though no stage has taken all its time; it was %s at last: "+
+		"the container may have too little CPU, or the GPU be shared with too many", s.wholeTime(), where)}
 }
 
 // child is a running probe-gpu.
@@ -218,7 +247,12 @@ func startChild(program string, args []string, libraries string) (*child, error)
 		return nil, err
 	}
 	go c.read(reader)
-	go func() { c.ended <- c.command.Wait() }()
+	go func() {
+		err := c.command.Wait()
+		// What it wrote is read by then, but a process that the driver left behind may hold the pipe.
+		_ = reader.SetReadDeadline(time.Now().Add(burialTime))
+		c.ended <- err
+	}()
 	return c, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -96,10 +97,11 @@ func TestEndsOfTheProgram(t *testing.T) {
 		{"caught by Go elsewhere", inInit + "echo '[signal SIGSEGV: segmentation violation code=0x1]' >&2; exit 2", StageInit, DriverCrashed, "cuInit", "in cuInit: SIGSEGV"},
 		{"out of memory", inInit + "kill -KILL $$", StageInit, DriverCrashed, "cuInit", "memory limit"},
 		{"ended by the library", inInit + "exit 0", StageInit, DriverCrashed, "cuInit", "exit code 0"},
-		{"hangs", inInit + "exec sleep 60", StageInit, DriverHangs, "cuInit", "driver hangs in cuInit (no answer within 300ms)"},
+		{"hangs", inInit + "exec sleep 60", StageInit, DriverHangs, "cuInit", "driver hangs in cuInit (no answer within 900ms)"},
 		{"hangs with its children", inInit + "sleep 60 & wait", StageInit, DriverHangs, "cuInit", "driver hangs in cuInit"},
 		{"hangs deaf", "#!/bin/sh\ntrap '' TERM INT\n" + doing + "while :; do sleep 1; done", StageInit, DriverHangs, "cuInit", "driver hangs in cuInit"},
 		{"hangs before all", "#!/bin/sh\nexec sleep 60", StageLibrary, DriverHangs, "", "outside of any call"},
+		{"killed between two stages", "#!/bin/sh\n" + healthy + "echo '{\"begin\":\"init\"}'\necho '{\"stage\":{\"name\":\"init\"}}'\nkill -KILL $$", StageInit, DriverCrashed, "", "was killed outside of any call to the driver (SIGKILL): most probably the container's memory limit"},
 		{"own defect", inInit + "echo 'panic: oh' >&2; exit 2", StageInit, Other, "cuInit", "panic: oh"},
 		{"missing loader", "#!/no/such/ld-linux.so.2\n", StageLibrary, NoGlibc, "", "dynamic loader is missing"},
 		{"missing libc", "#!/bin/sh\necho 'probe-gpu: error while loading shared libraries: libdl.so.2: cannot open shared object file' >&2; exit 127", StageLibrary, NoGlibc, "", "libdl.so.2"},
@@ -125,6 +127,40 @@ func TestEndsOfTheProgram(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+}
+
+// TestSlowThroughout: a program whose stages all take nearly all their time is not waited for
+// until the pod's own time is over.
+func TestSlowThroughout(t *testing.T) {
+	t.Parallel()
+	script := `#!/bin/sh
+case "$*" in *--health*) echo '{"stage":{"name":"health"}}'; exit ;; esac
+while :; do echo '{"begin":"sum"}'; echo '{"call":"cuLaunchKernel"}'; sleep 0.2; echo '{"stage":{"name":"sum"}}'; done
+`
+	began := time.Now()
+	r := superviseGPU(t.Context(), program(t, script), GPUOptions{Library: "/x", StageTime: 500 * time.Millisecond}.withDefaults())
+	broken := r.Broken()
+	if broken == nil || broken.Trouble.Kind != DriverHangs || !strings.Contains(broken.Trouble.Message, "no end within 3.5s") {
+		t.Errorf("%+v", broken)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestPipeThatStaysOpen: what the driver leaves running with the program's output does not keep
+// a result that is there.
+func TestPipeThatStaysOpen(t *testing.T) {
+	t.Parallel()
+	script := "#!/bin/sh\necho '{\"begin\":\"health\"}'; echo '{\"stage\":{\"name\":\"health\"}}'; sleep 60 & exit 0\n"
+	began := time.Now()
+	r := superviseGPU(t.Context(), program(t, script), GPUOptions{Library: "/x", StageTime: 30 * time.Second}.withDefaults())
+	if r.Broken() != nil || r.Stage(StageHealth) == nil {
+		t.Errorf("%+v", r)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 
@@ -218,6 +254,35 @@ func TestDeviceFiles(t *testing.T) {
 	place()
 	if r := superviseGPU(t.Context(), program(t, withoutLibrary), control); r.Broken() != nil || r.Count != 0 || r.Stage(StageHealth) != nil {
 		t.Errorf("nothing without a request: %+v", r)
+	}
+}
+
+func TestClosedDeviceFiles(t *testing.T) {
+	was := openable
+	t.Cleanup(func() { openable = was })
+	gpus, others := []string{"/dev/nvidia0", "/dev/nvidia1"}, []string{"/dev/nvidia-modeset", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidiactl"}
+	for _, c := range []struct {
+		shut   []string
+		expect int
+		want   string
+	}{
+		{nil, 2, ""},
+		{[]string{"/dev/nvidia0"}, 1, ""}, // another's
+		{[]string{"/dev/nvidia0"}, 2, "/dev/nvidia0"},
+		{gpus, 1, "/dev/nvidia0"},
+		{[]string{"/dev/nvidia-modeset", "/dev/nvidia-uvm-tools"}, 1, ""},
+		{[]string{"/dev/nvidia-uvm"}, 1, "/dev/nvidia-uvm"},
+		{[]string{"/dev/nvidiactl"}, 1, "/dev/nvidiactl"},
+	} {
+		openable = func(path string) error {
+			if slices.Contains(c.shut, path) {
+				return syscall.EPERM
+			}
+			return nil
+		}
+		if got, err := closedFile(gpus, others, c.expect); got != c.want || (err != nil) != (c.want != "") {
+			t.Errorf("%v shut, %d expected: %q, %v", c.shut, c.expect, got, err)
+		}
 	}
 }
 

@@ -77,7 +77,12 @@ type symptom struct {
 	// grace is how long the symptom may last before it counts: 0 at once, never for one that
 	// only explains a time-out.
 	grace time.Duration
+	// refused is the API server's own error, where the symptom repeats one.
+	refused error
 }
+
+// Unwrap lets kubeerr.ReasonOf tell who refused.
+func (s *symptom) Unwrap() error { return s.refused }
 
 // Error implements error, so that CauseOf finds the symptom in a finding.
 func (s *symptom) Error() string { return string(s.cause) + ": " + s.text }

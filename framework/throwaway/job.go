@@ -44,13 +44,14 @@ func (k *Kit) Job(ctx context.Context, options JobOptions) (*Job, error) {
 		return nil, err
 	}
 	jobs := k.client.Kube.BatchV1().Jobs(k.Namespace())
-	k.deleteAfter("job", pod.Name, jobs.Delete)
+	made := &Job{pod: &Pod{kit: k, last: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: k.Namespace()}}}}
+	k.deleteAfter("job", pod.Name, made.pod.settled(jobs.Delete))
 	created, err := jobs.Create(ctx, newJob(pod, k.run.settings.MaxAge), metav1.CreateOptions{})
 	if err != nil {
 		return nil, kubeerr.FromAPI(err, "create the throwaway job "+pod.Name)
 	}
-	standIn := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: created.Namespace}}
-	return &Job{last: created, pod: &Pod{kit: k, last: standIn}}, nil
+	made.last = created
+	return made, nil
 }
 
 // newJob returns the Job that makes pod once. The pod's own deadline bounds its work, the Job's
@@ -99,6 +100,16 @@ func (j *Job) Delete(ctx context.Context) error {
 	defer cancel()
 	jobs := j.pod.kit.client.Kube.BatchV1().Jobs(j.last.Namespace)
 	return deleted(jobs.Delete(ctx, j.Name(), metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)}), "job", j.Name())
+}
+
+// Release deletes a Job that has no more to tell before its check is over, so that it holds
+// nothing that others, or the next one, could use. With --keep it stays.
+func (j *Job) Release(ctx context.Context) error {
+	if j.pod.kit.run.settings.Keep {
+		return nil
+	}
+	j.pod.settle(ctx)
+	return j.Delete(ctx)
 }
 
 // Gone waits until the Job's pod is no more, its container stopped, after its deletion.

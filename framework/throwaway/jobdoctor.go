@@ -115,8 +115,9 @@ func jobEventSymptom(events []corev1.Event) *symptom {
 		case "SuccessfulCreate":
 			return nil
 		case "FailedCreate":
-			f := kubeerr.FromAPI(refusal(strings.TrimPrefix(e.Message, "Error creating: ")), "")
-			return &symptom{cause: PodRefused, text: e.Message, why: f.Why, do: f.Do, undecided: f.Undecided, grace: schedulerGrace}
+			refused := refusal(strings.TrimPrefix(e.Message, "Error creating: "))
+			f := kubeerr.FromAPI(refused, "")
+			return &symptom{cause: PodRefused, text: e.Message, why: f.Why, do: f.Do, undecided: f.Undecided, grace: schedulerGrace, refused: refused}
 		}
 	}
 	return nil

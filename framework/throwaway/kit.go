@@ -84,9 +84,12 @@ func (k *Kit) meta(name string, labels map[string]string) metav1.ObjectMeta {
 	}
 }
 
+// remover deletes the object of a name, as the clients of all kinds do.
+type remover = func(context.Context, string, metav1.DeleteOptions) error
+
 // deleteAfter registers the deletion of an object before it is created: a create whose
 // answer is lost leaves an object as well.
-func (k *Kit) deleteAfter(kind, name string, remove func(context.Context, string, metav1.DeleteOptions) error) {
+func (k *Kit) deleteAfter(kind, name string, remove remover) {
 	if k.run.settings.Keep {
 		return
 	}

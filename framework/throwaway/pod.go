@@ -45,12 +45,14 @@ func (k *Kit) Pod(ctx context.Context, options PodOptions) (*Pod, error) {
 	if err := k.deviceTemplate(ctx, pod, options); err != nil {
 		return nil, err
 	}
-	k.deleteAfter("pod", pod.Name, k.client.Kube.CoreV1().Pods(k.Namespace()).Delete)
+	made := &Pod{kit: k, last: pod}
+	k.deleteAfter("pod", pod.Name, made.settled(k.client.Kube.CoreV1().Pods(k.Namespace()).Delete))
 	created, err := k.createPod(ctx, pod, "create the throwaway pod "+pod.Name)
 	if err != nil {
 		return nil, err
 	}
-	return &Pod{kit: k, last: created}, nil
+	made.last = created
+	return made, nil
 }
 
 // mayRun says what speaks against a pod before the API server is asked.
@@ -147,6 +149,33 @@ func (p *Pod) Gone(ctx context.Context) error {
 		return gone, 0, nil
 	})
 	return p.ended(ctx, err, fmt.Sprintf("pod %s is gone after its deletion", p.Name()))
+}
+
+// settleTime bounds settle.
+const settleTime = 2 * time.Second
+
+// settle waits until the phase of a pod whose container has ended says so too, which is a second
+// later. The API server removes such a pod at once when it is deleted; one whose phase is still
+// Running, only when the kubelet has taken it down, seconds later. A pod with a claim is left
+// out: its volume is in use until the kubelet has unmounted it.
+func (p *Pod) settle(ctx context.Context) {
+	if terminated(p.last) == nil || len(claimsOf(p.last)) > 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	// Whatever comes instead, the pod is deleted then.
+	p.last, _ = follow(ctx, p.target(), p.last, func(_ context.Context, pod *corev1.Pod, gone bool) (bool, time.Duration, error) {
+		return gone || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed, 0, nil
+	})
+}
+
+// settled is remove, after the pod has settled.
+func (p *Pod) settled(remove remover) remover {
+	return func(ctx context.Context, name string, options metav1.DeleteOptions) error {
+		p.settle(ctx)
+		return remove(ctx, name, options)
+	}
 }
 
 func (p *Pod) target() target[*corev1.Pod] {

@@ -19,8 +19,8 @@ type podDoctor struct {
 	told *symptom
 	// pull is the last telling error of an image pull.
 	pull *symptom
-	// unread tells whether a refused pull was one without the pull secret, nil before a look.
-	unread        *bool
+	// unread: a refused pull was one without the pull secret.
+	unread        bool
 	status, event patience
 }
 
@@ -54,12 +54,10 @@ func (d *podDoctor) examine(ctx context.Context, pod *corev1.Pod, now time.Time)
 	if s != nil && s.cause == ImagePull && d.told == nil {
 		d.look = now // "back-off" alone: the events know why
 	}
-	if s != nil && s.cause == ImageUnauthorized && d.secretUnread(ctx, pod) {
-		s.grace = secretGrace
-		s.why += "; the node could not read the pull secret when it tried"
-	}
+	d.excuse(ctx, pod, s)
 	if age := now.Sub(d.began); !now.Before(d.look) {
 		d.told, d.look = d.lookAtEvents(ctx, pod, age), now.Add(nextLook(age))
+		d.excuse(ctx, pod, d.told)
 	}
 	statusWorn, statusLeft := d.status.worn(s, now)
 	eventWorn, eventLeft := d.event.worn(d.told, now)
@@ -73,30 +71,46 @@ func (d *podDoctor) examine(ctx context.Context, pod *corev1.Pod, now time.Time)
 	return nil, soonest(statusLeft, eventLeft, d.look.Sub(now))
 }
 
-// secretGrace is how long a node may take to pull again with a pull secret that it could not
-// read at first: the kubelet waits for a secret for one second, and pulls again after ten.
-const secretGrace = 25 * time.Second
+const (
+	// secretGrace is how long a node may take to pull again with a pull secret that it could not
+	// read at first: the kubelet waits for a secret for one second, and pulls again after ten.
+	secretGrace = 25 * time.Second
+	// eventDelay is by how much the kubelet's event about that may come later than the pod's
+	// status: it is sent aside from it.
+	eventDelay = 3 * time.Second
+)
 
-// secretUnread tells whether the node pulled without a pull secret although it is there. A
-// busy API server is enough for that, and the next pull heals it.
-func (d *podDoctor) secretUnread(ctx context.Context, pod *corev1.Pod) bool {
-	if d.unread == nil {
-		unread := d.lookForSecrets(ctx, pod)
-		d.unread = &unread
+// unreadWhy is added to why a pull was refused that the node tried without the pull secret.
+const unreadWhy = "; the node could not read the pull secret when it tried"
+
+// excuse gives a refused pull time where the node may have pulled without the pull secret
+// although it is there. A busy API server is enough for that, and the next pull heals it.
+func (d *podDoctor) excuse(ctx context.Context, pod *corev1.Pod, s *symptom) {
+	if s == nil || s.cause != ImageUnauthorized {
+		return
 	}
-	return *d.unread
+	if !d.unread {
+		if !d.secretsThere(ctx, pod) {
+			return
+		}
+		d.unread = slices.ContainsFunc(eventsOf(ctx, d.client, pod.Namespace, "Pod", pod.Name, pod.UID), func(e corev1.Event) bool {
+			return e.Reason == "FailedToRetrieveImagePullSecret"
+		})
+	}
+	s.grace = eventDelay
+	if d.unread {
+		s.grace = secretGrace
+		s.why += unreadWhy
+	}
 }
 
-func (d *podDoctor) lookForSecrets(ctx context.Context, pod *corev1.Pod) bool {
+func (d *podDoctor) secretsThere(ctx context.Context, pod *corev1.Pod) bool {
 	for _, secret := range pod.Spec.ImagePullSecrets {
 		if _, err := d.client.Kube.CoreV1().Secrets(pod.Namespace).Get(ctx, secret.Name, metav1.GetOptions{}); err != nil {
 			return false
 		}
 	}
-	return len(pod.Spec.ImagePullSecrets) > 0 &&
-		slices.ContainsFunc(eventsOf(ctx, d.client, pod.Namespace, "Pod", pod.Name, pod.UID), func(e corev1.Event) bool {
-			return e.Reason == "FailedToRetrieveImagePullSecret"
-		})
+	return len(pod.Spec.ImagePullSecrets) > 0
 }
 
 // overtaken tells whether the scheduler has got on since it said that it cannot place the

@@ -116,6 +116,7 @@ func (k *Kit) newPod(o PodOptions) *corev1.Pod {
 			ActiveDeadlineSeconds:         ptr.To(max(int64(deadline/time.Second), 1)),
 			TerminationGracePeriodSeconds: ptr.To(int64(terminationGrace)),
 			OS:                            &corev1.PodOS{Name: corev1.Linux},
+			PriorityClassName:             settings.PriorityClass,
 			NodeSelector:                  map[string]string{corev1.LabelOSStable: string(corev1.Linux)},
 			Tolerations:                   append(append([]corev1.Toleration{}, settings.Tolerations...), o.Tolerations...),
 			Affinity:                      k.affinity(o),

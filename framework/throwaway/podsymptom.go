@@ -153,7 +153,9 @@ func scheduleSymptom(condition corev1.PodCondition) *symptom {
 		do:  "compare the message with the nodes' labels and taints, and with runner.nodeSelector and runner.tolerations in the answers file"}
 	switch {
 	case condition.Reason == corev1.PodReasonSchedulingGated:
-		s.why, s.do, s.grace = "a scheduling gate holds the pod back", "see who sets scheduling gates on pods here", 15*time.Second
+		s.cause, s.undecided, s.grace = HeldBack, true, queueGrace
+		s.why = "a scheduling gate holds the pod back: a queue (Kueue or the like) has no room for it at the moment, or does not know its namespace"
+		s.do = "see who sets scheduling gates on pods here, and the namespace's queue; run again when it has room"
 	case strings.Contains(message, "unbound immediate PersistentVolumeClaims"), strings.Contains(message, "waiting for first consumer"),
 		strings.Contains(message, "binding volumes"), strings.Contains(message, "running PreBind plugin"),
 		strings.Contains(message, "didn't find available persistent volumes to bind"):

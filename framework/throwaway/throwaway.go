@@ -93,6 +93,8 @@ type Settings struct {
 	// NodeSelector and Tolerations are added to every pod.
 	NodeSelector map[string]string
 	Tolerations  []corev1.Toleration
+	// PriorityClass is every pod's, the cluster's default one if empty.
+	PriorityClass string
 	// Keep leaves everything in place; `runner cleanup` removes it once MaxAge has passed.
 	Keep bool
 	// ReadOnly refuses every creation with an undecided finding.

@@ -20,7 +20,7 @@ const namespace = "jupyterhub-prod"
 
 func begin(t *testing.T, client Client, id string) *Run {
 	t.Helper()
-	run, err := Begin(t.Context(), client, Settings{Namespace: namespace, RunID: id, Image: "registry/probe:1", PullSecrets: []string{"registry-pull"}})
+	run, err := Begin(t.Context(), client, Settings{Namespace: namespace, RunID: id, Image: "registry/probe:1", PullSecrets: []string{"registry-pull"}, PriorityClass: "quiet"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestPodIsMarkedOwnedAndRestricted(t *testing.T) {
 	if len(pod.OwnerReferences) != 1 || pod.OwnerReferences[0].UID != run.Lease() || pod.OwnerReferences[0].Name != "conformance-r1" {
 		t.Errorf("owner: %v", pod.OwnerReferences)
 	}
-	if *pod.Spec.ActiveDeadlineSeconds != 1800 || *pod.Spec.AutomountServiceAccountToken || *pod.Spec.EnableServiceLinks {
+	if *pod.Spec.ActiveDeadlineSeconds != 1800 || *pod.Spec.AutomountServiceAccountToken || *pod.Spec.EnableServiceLinks || pod.Spec.PriorityClassName != "quiet" {
 		t.Errorf("spec: %+v", pod.Spec)
 	}
 	if security := pod.Spec.SecurityContext; *security.RunAsUser != 1000 || *security.RunAsGroup != 100 || *security.FSGroup != 100 {

@@ -40,10 +40,10 @@ type control struct {
 
 // runControl starts the pod on the node and, where it sees a device, a second one that tells
 // which hole it is.
-func runControl(ctx context.Context, kit *throwaway.Kit, gpu answers.GPU, n node) *control {
+func runControl(ctx context.Context, kit *throwaway.Kit, gpu answers.GPU, n node, turns *turns) *control {
 	c := &control{node: n.name}
 	var err error
-	if c.sees, err = look(ctx, kit, gpu, n, "no-gpu", []corev1.EnvVar{allDevices, capabilities}); err != nil {
+	if c.sees, err = look(ctx, kit, controlPod("no-gpu", gpu, n, allDevices, capabilities), turns); err != nil {
 		if c.guarded = strings.Contains(err.Error(), guardedWords); !c.guarded {
 			f := *kubeerr.FromAPI(err, "a pod without a GPU request looks for devices")
 			f.Undecided = true
@@ -52,7 +52,7 @@ func runControl(ctx context.Context, kit *throwaway.Kit, gpu answers.GPU, n node
 		return c
 	}
 	if c.sees.Count > 0 {
-		plain, err := look(ctx, kit, gpu, n, "plain", nil)
+		plain, err := look(ctx, kit, controlPod("plain", gpu, n), turns)
 		if c.plainWhy = err; err == nil {
 			c.plain = &plain
 		}
@@ -63,25 +63,33 @@ func runControl(ctx context.Context, kit *throwaway.Kit, gpu answers.GPU, n node
 // guardedWords is how releases of the toolkit before 1.14 refuse the variable.
 const guardedWords = "insufficient privileges to read device list"
 
-// look runs one pod without a GPU request.
-func look(ctx context.Context, kit *throwaway.Kit, gpu answers.GPU, n node, name string, env []corev1.EnvVar) (probe.GPUResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, controlTime)
-	defer cancel()
+// controlPod is one like a smoke job's, without a GPU request.
+func controlPod(name string, gpu answers.GPU, n node, env ...corev1.EnvVar) throwaway.PodOptions {
 	options := gpuPod(name, gpu, n)
 	options.Args, options.Env, options.Deadline = probe.GPUOptions{NoGPU: true}.Args(), env, controlTime
-	pod, err := kit.Pod(ctx, options)
-	if err != nil {
-		return probe.GPUResult{}, err
-	}
-	report, err := pod.Finished(ctx)
-	if err != nil {
-		return probe.GPUResult{}, err
-	}
-	result, err := probe.Decode[probe.GPUResult](report.Message)
-	if err != nil {
-		return result, noResult("a pod without a GPU request looks for devices", err, report.ExitCode)
-	}
-	return result, nil
+	return options
+}
+
+// look runs one pod without a GPU request.
+func look(ctx context.Context, kit *throwaway.Kit, options throwaway.PodOptions, turns *turns) (result probe.GPUResult, err error) {
+	err = turns.take(ctx, func(accepted func()) error {
+		ctx, cancel := context.WithTimeout(ctx, controlTime)
+		defer cancel()
+		pod, err := kit.Pod(ctx, options)
+		if err != nil {
+			return err
+		}
+		accepted()
+		report, err := pod.Finished(ctx)
+		if err != nil {
+			return err
+		}
+		if result, err = probe.Decode[probe.GPUResult](report.Message); err != nil {
+			return noResult("a pod without a GPU request looks for devices", err, report.ExitCode)
+		}
+		return nil
+	})
+	return result, err
 }
 
 // judge says through which hole a pod without a GPU request gets one; nil if it gets none.
@@ -109,7 +117,7 @@ func (c *control) judge() *finding.Finding {
 			"see who mounts the devices: a mutating webhook, CDI annotations, or the runtime's configuration on the node (/etc/nvidia-container-runtime/config.toml); "+closeHole)
 	}
 	return finding.Failed(expected, found+" by setting NVIDIA_VISIBLE_DEVICES=all",
-		"the container toolkit heeds that variable in unprivileged containers (accept-nvidia-visible-devices-envvar-when-unprivileged is true): any user may take every GPU, past scheduler and quotas",
+		"the container toolkit heeds that variable in unprivileged containers (accept-nvidia-visible-devices-envvar-when-unprivileged is true, as it is unless set): any user may take every GPU, past scheduler and quotas",
 		closeHole)
 }
 
@@ -125,7 +133,8 @@ func blind(r probe.GPUResult) *probe.Trouble {
 // closeHole is NVIDIA's own advice for clusters of many users
 // (k8s-device-plugin, "Read list of GPU devices from volume mounts instead of NVIDIA_VISIBLE_DEVICES").
 const closeHole = "set accept-nvidia-visible-devices-envvar-when-unprivileged = false and accept-nvidia-visible-devices-as-volume-mounts = true for the toolkit, " +
-	"and DEVICE_LIST_STRATEGY=volume-mounts (or CDI) for the device plugin; the operator's ClusterPolicy has toolkit.env and devicePlugin.env for them"
+	"and DEVICE_LIST_STRATEGY=volume-mounts (or CDI) for the device plugin; with the operator, in its ClusterPolicy: " +
+	"toolkit.env ACCEPT_NVIDIA_VISIBLE_DEVICES_ENVVAR_WHEN_UNPRIVILEGED=false and ACCEPT_NVIDIA_VISIBLE_DEVICES_AS_VOLUME_MOUNTS=true, devicePlugin.env DEVICE_LIST_STRATEGY"
 
 // devices words what a result shows of devices.
 func devices(r probe.GPUResult) string {

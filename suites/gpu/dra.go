@@ -3,6 +3,7 @@ package gpu
 import (
 	"context"
 	"regexp"
+	"slices"
 
 	resourcev1 "k8s.io/api/resource/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,14 +77,16 @@ func count(slice *resourcev1.ResourceSlice, kind string, byNode map[string]publi
 			continue
 		}
 		p.all++
-		if len(device.Taints) == 0 {
+		if !slices.ContainsFunc(device.Taints, func(t resourcev1.DeviceTaint) bool { return t.Effect != resourcev1.DeviceTaintEffectNone }) {
 			p.healthy++
 		}
 		if p.product == "" {
 			p.product = text(device, "productName")
 		}
 	}
-	byNode[node] = p
+	if p.all > 0 { // else it has only devices of other kinds
+		byNode[node] = p
+	}
 }
 
 func text(device resourcev1.Device, attribute resourcev1.QualifiedName) string {

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/pager"
-	"k8s.io/klog/v2"
 )
 
 // What NVIDIA's GPU feature discovery, device plugin and operator write on nodes
@@ -24,6 +23,7 @@ const (
 	sharingLabel  = "nvidia.com/gpu.sharing-strategy"
 	strategyLabel = "nvidia.com/mig.strategy"
 	deployPrefix  = "nvidia.com/gpu.deploy."
+	workloadLabel = "nvidia.com/gpu.workload.config"
 	gpuPrefix     = "nvidia.com/gpu"
 	migPrefix     = "nvidia.com/mig-"
 )
@@ -34,6 +34,8 @@ var pciLabels = []string{
 	"feature.node.kubernetes.io/pci-0302_10de.present",
 	"feature.node.kubernetes.io/pci-0300_10de.present",
 }
+
+const controlPlaneTaint = "node-role.kubernetes.io/control-plane"
 
 // simulatedMark ends the key of the annotation with which a test cluster owns up to what only
 // stands for a real thing there.
@@ -52,7 +54,7 @@ type node struct {
 	// advertised tells whether the kubelet knows the resource, even if none is left of it.
 	advertised            bool
 	capacity, allocatable int64
-	// others are further resources of the node that stand for NVIDIA's GPUs.
+	// others are further resources of which the node has some and that stand for NVIDIA's GPUs.
 	others []string
 	// product, strategy, sharing and replicas are what the labels say, empty without them.
 	product, strategy, sharing string
@@ -83,10 +85,13 @@ func (n node) obstacle() string {
 	case len(n.passing) > 0:
 		return "tainted " + strings.Join(n.passing, ", ")
 	case n.unselected:
-		return "not selected by runner.nodeSelector"
+		return unselected
 	}
 	return ""
 }
+
+// unselected is the obstacle that the answers are.
+const unselected = "not selected by runner.nodeSelector"
 
 // fleet is the cluster's nodes as section 1.2 sees them.
 type fleet struct {
@@ -96,6 +101,8 @@ type fleet struct {
 	// strays carry the answered labels and have no GPU; only the first are remembered.
 	strays     []string
 	strayCount int
+	// leftOut have GPUs that are for no notebook, with the reason; only the first are remembered.
+	leftOut []string
 	// operated tells whether the GPU operator's own labels are on a node.
 	operated bool
 	// claims tells whether devices are published as ResourceSlices and taken by claims.
@@ -118,8 +125,7 @@ func survey(ctx context.Context, client kubernetes.Interface, t terms) (*fleet, 
 	list := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 		return client.CoreV1().Nodes().List(ctx, options)
 	})
-	// A full list, which the pager falls back to, would hold all nodes at once.
-	list.PageSize, list.PageBufferSize, list.FullListIfExpired = pageSize, 1, false
+	list.PageSize, list.PageBufferSize = pageSize, 1
 	err := list.EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
 		f.add(object.(*corev1.Node), t)
 		return nil
@@ -138,24 +144,39 @@ func (f *fleet) add(from *corev1.Node, t terms) {
 	var capacity, allocatable = from.Status.Capacity[corev1.ResourceName(t.resource)], from.Status.Allocatable[corev1.ResourceName(t.resource)]
 	_, n.advertised = from.Status.Capacity[corev1.ResourceName(t.resource)]
 	n.capacity, n.allocatable = capacity.Value(), allocatable.Value()
-	for name := range from.Status.Capacity {
-		if other := string(name); other != t.resource && (strings.HasPrefix(other, gpuPrefix) || strings.HasPrefix(other, migPrefix)) {
-			n.others = append(n.others, other)
+	nvidia := vendorOf(t.resource) == ""
+	hasGPU := n.advertised || nvidia && hasCard(from)
+	for name, amount := range from.Status.Capacity {
+		if other := string(name); nvidia && other != t.resource && (strings.HasPrefix(other, gpuPrefix) || strings.HasPrefix(other, migPrefix)) {
+			hasGPU = true
+			if !amount.IsZero() { // else what the node once had, or has under another strategy
+				n.others = append(n.others, other)
+			}
 		}
 	}
 	slices.Sort(n.others)
+	n.passing, n.blocking = untolerated(from.Spec.Taints, t.tolerations)
 	for key := range from.Labels {
 		f.operated = f.operated || strings.HasPrefix(key, deployPrefix)
 	}
-	if _, slice := t.published[from.Name]; !n.advertised && !slice && !hasCard(from) && len(n.others) == 0 {
+	if _, slice := t.published[from.Name]; !hasGPU && !slice {
 		if selects(t.selector, from.Labels) {
 			f.stray(from.Name)
 		}
 		return
 	}
+	if why := notForNotebooks(from, n.blocking); why != "" {
+		text := from.Name + " (" + why + ")"
+		if selects(t.selector, from.Labels) && len(n.blocking) == 0 {
+			f.stray(text)
+		}
+		if len(f.leftOut) < mostStrays {
+			f.leftOut = append(f.leftOut, text)
+		}
+		return
+	}
 	n.product, n.strategy, n.sharing = from.Labels[productLabel], from.Labels[strategyLabel], from.Labels[sharingLabel]
 	n.replicas, _ = strconv.Atoi(from.Labels[replicasLabel])
-	n.passing, n.blocking = untolerated(from.Spec.Taints, t.tolerations)
 	n.unselected = len(t.runner) > 0 && !labels.SelectorFromSet(t.runner).Matches(labels.Set(from.Labels))
 	for key, value := range t.selector {
 		if from.Labels[key] != value {
@@ -245,43 +266,25 @@ func hasCard(n *corev1.Node) bool {
 		slices.ContainsFunc(pciLabels, func(key string) bool { return n.Labels[key] == "true" })
 }
 
+// notForNotebooks says why a node with GPUs has none for Linux containers of users, "" if it may:
+// control planes are counted nowhere in the checklist, and the GPU operator hands whole cards to
+// virtual machines where its label says so.
+func notForNotebooks(n *corev1.Node, blocking []string) string {
+	workload := n.Labels[workloadLabel]
+	switch {
+	case n.Status.NodeInfo.OperatingSystem == "windows", n.Labels[corev1.LabelOSStable] == "windows":
+		return "Windows"
+	case n.Labels["type"] == "virtual-kubelet": // as github.com/virtual-kubelet/virtual-kubelet sets it
+		return "virtual kubelet"
+	case strings.HasPrefix(workload, "vm-"):
+		return workloadLabel + "=" + workload
+	case slices.ContainsFunc(blocking, func(taint string) bool { return strings.HasPrefix(taint, controlPlaneTaint) }):
+		return "control plane"
+	}
+	return ""
+}
+
 // selects tells whether a node carries all labels; none select nothing here.
 func selects(selector, of map[string]string) bool {
 	return len(selector) > 0 && labels.SelectorFromSet(selector).Matches(labels.Set(of))
-}
-
-// untolerated returns the taints that keep pods away although they have the tolerations, those
-// apart that Kubernetes sets for as long as a node is not fit
-// (https://kubernetes.io/docs/reference/labels-annotations-taints/).
-func untolerated(taints []corev1.Taint, tolerations []corev1.Toleration) (passing, blocking []string) {
-	for _, taint := range taints {
-		tolerated := slices.ContainsFunc(tolerations, func(t corev1.Toleration) bool {
-			return t.ToleratesTaint(klog.Background(), &taint, false)
-		})
-		switch {
-		case tolerated, taint.Effect == corev1.TaintEffectPreferNoSchedule:
-		case taint.Key == corev1.TaintNodeUnschedulable, taint.Key == corev1.TaintNodeNotReady: // said by the node itself
-		case strings.HasPrefix(taint.Key, "node.kubernetes.io/"), strings.HasPrefix(taint.Key, "node.cloudprovider.kubernetes.io/"):
-			passing = append(passing, taint.ToString())
-		default:
-			blocking = append(blocking, taint.ToString())
-		}
-	}
-	return passing, blocking
-}
-
-// tolerationsFor returns tolerations for answered taints, key=value:effect or key:effect; the
-// latter stands for any value.
-func tolerationsFor(taints []string) []corev1.Toleration {
-	var out []corev1.Toleration
-	for _, text := range taints {
-		what, effect, _ := strings.Cut(text, ":")
-		key, value, exact := strings.Cut(what, "=")
-		t := corev1.Toleration{Key: key, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffect(effect)}
-		if exact {
-			t.Operator, t.Value = corev1.TolerationOpEqual, value
-		}
-		out = append(out, t)
-	}
-	return out
 }

@@ -129,6 +129,19 @@ func TestChooseLeavesOutWhatCannotBeUsed(t *testing.T) {
 	}
 }
 
+func TestTaintsThatPass(t *testing.T) {
+	for key, passing := range map[string]bool{
+		"node.kubernetes.io/disk-pressure": true, "node.cloudprovider.kubernetes.io/shutdown": true, "ToBeDeletedByClusterAutoscaler": true,
+		"karpenter.sh/disrupted": true, "node.cilium.io/agent-not-ready": true, "startup-taint.cluster-autoscaler.kubernetes.io/driver": true,
+		"nvidia.com/gpu": false, "dedicated": false, "virtual-kubelet.io/provider": false,
+	} {
+		pass, block := untolerated([]corev1.Taint{{Key: key, Effect: corev1.TaintEffectNoSchedule}}, nil)
+		if (len(pass) == 1) != passing || len(pass)+len(block) != 1 {
+			t.Errorf("%s: passing %v, blocking %v", key, pass, block)
+		}
+	}
+}
+
 func TestTolerations(t *testing.T) {
 	taint := corev1.Taint{Key: "nvidia.com/gpu", Value: "present", Effect: corev1.TaintEffectNoSchedule}
 	for answer, tolerated := range map[string]bool{
@@ -175,6 +188,77 @@ func TestSelectorMatchesExactlyTheGPUNodes(t *testing.T) {
 	}
 }
 
+func TestNodesThatAreNotForNotebooks(t *testing.T) {
+	windows := gpuNode("win", 4, 4, present)
+	windows.Status.NodeInfo.OperatingSystem = "windows"
+	virtual := gpuNode("virtual", 4, 4, map[string]string{"type": "virtual-kubelet"}, corev1.Taint{Key: "virtual-kubelet.io/provider", Effect: corev1.TaintEffectNoSchedule})
+	plane := corev1.Taint{Key: controlPlaneTaint, Effect: corev1.TaintEffectNoSchedule}
+	f := &fleet{}
+	for _, n := range []*corev1.Node{
+		gpuNode("good", 4, 4, present), windows, virtual,
+		gpuNode("plane", 4, 4, present, plane),
+		gpuNode("vms", -1, -1, map[string]string{workloadLabel: "vm-passthrough", pciLabels[0]: "true"}),
+		gpuNode("containers", 4, 4, map[string]string{workloadLabel: "container", "nvidia.com/gpu.present": "true"}),
+	} {
+		f.add(n, standard)
+	}
+	if got := f.names(func(node) bool { return true }); !slices.Equal(got, []string{"good", "containers"}) {
+		t.Errorf("GPU nodes %v", got)
+	}
+	if want := []string{"win (Windows)", "virtual (virtual kubelet)", "plane (control plane)", "vms (nvidia.com/gpu.workload.config=vm-passthrough)"}; !slices.Equal(f.leftOut, want) {
+		t.Errorf("left out %v", f.leftOut)
+	}
+	if judgeTaints(f) != nil {
+		t.Error("taints of nodes that are not for notebooks")
+	}
+	if got := judgeSelector(f, present); got == nil || got.Found != "win (Windows) without a GPU for notebooks carrying them" {
+		t.Errorf("a notebook would be sent to Windows: %v", got)
+	}
+	f = &fleet{}
+	f.add(gpuNode("plane", 4, 4, present, plane), terms{resource: string(gpuName), tolerations: tolerationsFor([]string{controlPlaneTaint + ":NoSchedule"})})
+	if len(f.nodes) != 1 {
+		t.Error("a control plane whose taint is answered is a GPU node")
+	}
+}
+
+func TestOtherResources(t *testing.T) {
+	partitioned := gpuNode("mig", 0, 0, present)
+	partitioned.Status.Capacity["nvidia.com/mig-1g.10gb"] = resource.MustParse("7")
+	once := gpuNode("once", 4, 4, present)
+	once.Status.Capacity["nvidia.com/mig-1g.10gb"] = resource.MustParse("0")
+	f := &fleet{}
+	f.add(partitioned, standard)
+	f.add(once, standard)
+	if got := judgeAdvertised(f.nodes[0], string(gpuName)); got == nil || got.Found != "it advertises nvidia.com/mig-1g.10gb, and no nvidia.com/gpu" {
+		t.Errorf("partitioned: %v", got)
+	}
+	if n := f.nodes[1]; len(n.others) > 0 || judgeAdvertised(n, string(gpuName)) != nil {
+		t.Errorf("once partitioned: %+v", n)
+	}
+	amd := gpuNode("amd", -1, -1, nil)
+	amd.Status.Capacity["amd.com/gpu"] = resource.MustParse("8")
+	f = &fleet{}
+	f.add(amd, terms{resource: "amd.com/gpu"})
+	f.add(once, terms{resource: "amd.com/gpu"})
+	if got := f.names(func(node) bool { return true }); !slices.Equal(got, []string{"amd"}) {
+		t.Errorf("AMD's nodes: %v", got)
+	}
+}
+
+func TestOtherVendorsAreNotTried(t *testing.T) {
+	for name, want := range map[string]string{
+		"nvidia.com/gpu": "", "nvidia.com/mig-1g.10gb": "", "gpu.nvidia.com": "", "volcano.sh/vgpu-number": "",
+		"amd.com/gpu": "AMD", "gpu.amd.com": "AMD", "gpu.intel.com/i915": "Intel", "habana.ai/gaudi": "Intel",
+	} {
+		if got := vendorOf(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+		if f := untried("it computes", name); (f == nil) != (want == "") || f != nil && (!f.Undecided || f.Do == "") {
+			t.Errorf("%s: %v", name, f)
+		}
+	}
+}
+
 func TestManyStraysAreCounted(t *testing.T) {
 	f := &fleet{}
 	for i := range 3000 {
@@ -195,6 +279,8 @@ func TestCounts(t *testing.T) {
 		"more":           {gpuNode("a", 8, 8, nil), "8 allocatable"},
 		"one unhealthy":  {gpuNode("a", 4, 3, nil), "1 unhealthy"},
 		"plugin dead":    {gpuNode("a", 4, 0, nil), "allocatable 0"},
+		"sharing":        {gpuNode("a", 16, 16, map[string]string{replicasLabel: "4"}), "each of the 4 GPUs is shared by 4 pods"},
+		"sharing others": {gpuNode("a", 8, 8, map[string]string{replicasLabel: "4"}), "8 allocatable, gpu.perNode says 4"},
 		"other resource": {gpuNode("a", -1, -1, map[string]string{productLabel: "x"}), "does not have nvidia.com/gpu"},
 	} {
 		f := &fleet{}

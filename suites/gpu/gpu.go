@@ -1,7 +1,8 @@
 // Package gpu checks section 1.2: whether a notebook gets a working GPU on each GPU node, and
 // if not, which layer is broken. One CUDA smoke job a node, placed by the scheduler, and one pod
 // without a GPU request are started at once; the rest is held against the list of nodes. It
-// changes no node, and never takes a GPU that another pod holds.
+// changes no node, and waits for no GPU that another pod holds: its pods have the namespace's
+// default priority, and so as little or as much right of way as a user's, or the answered one.
 package gpu
 
 import (
@@ -12,6 +13,7 @@ import (
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
 	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/kubeerr"
 	"aiv.internal/conformance/framework/throwaway"
 )
 
@@ -22,10 +24,7 @@ var _ = check.Subsection("1.2", func() {
 		ready := check.Prepare("1.2", func(ctx context.Context, kit *throwaway.Kit, _ answers.GPU) error {
 			return s.start(ctx, kit)
 		})
-		s.ready = func() {
-			ready()
-			check.NoError(s.failed, "list the nodes")
-		}
+		s.ready = ready
 		check.Added("1.2.1", s.checkModel)
 		check.Added("1.2.2", s.checkCount)
 		check.Added("1.2.3", s.checkPlugin)
@@ -40,6 +39,8 @@ type section struct {
 	ready  func()
 	fleet  *fleet
 	failed error
+	// terms are what the nodes were held against.
+	terms  terms
 	chosen []node
 	smoke  *smoke
 	// control is nil where there was no node to start it on.
@@ -51,34 +52,54 @@ func (s *section) start(ctx context.Context, kit *throwaway.Kit) error {
 	ctx, cancel := context.WithTimeout(ctx, chainTime)
 	defer cancel()
 	s.survey(ctx, kit.Client())
-	if s.failed != nil || !wanted("1.2.1", "1.2.3", "1.2.5") {
+	if s.failed != nil {
+		// For s.ready, whatever a later look at the nodes shows: no pod was started.
+		return kubeerr.FromAPI(s.failed, "list the nodes")
+	}
+	if !wanted("1.2.1", "1.2.3", "1.2.5") {
 		return nil
 	}
 	gpu := check.Answers().GPU
+	if vendorOf(s.asked(gpu)) != "" {
+		return nil
+	}
 	s.chosen = s.fleet.choose(gpu.NodeLimit())
 	s.smoke = newSmoke(kit, gpu, s.fleet.claims, s.chosen)
 	var pods sync.WaitGroup
-	pods.Go(func() { s.smoke.run(ctx) })
+	var beside []throwaway.PodOptions
 	if wanted("1.2.5") && len(s.chosen) > 0 {
-		pods.Go(func() { s.control = runControl(ctx, kit, gpu, s.chosen[0]) })
+		beside = append(beside, controlPod("no-gpu", gpu, s.chosen[0]))
+		pods.Go(func() { s.control = runControl(ctx, kit, gpu, s.chosen[0], s.smoke.turns) })
 	}
+	pods.Go(func() { s.smoke.run(ctx, beside...) })
 	pods.Wait()
+	s.lookAgain(ctx, kit.Client().Kube)
 	return nil
+}
+
+// asked is the name of what pods ask for: a DeviceClass or a resource.
+func (s *section) asked(gpu answers.GPU) string {
+	if s.fleet.claims {
+		return gpu.DeviceClass
+	}
+	return gpu.Resource()
 }
 
 // survey lists the nodes once.
 func (s *section) survey(ctx context.Context, client throwaway.Client) {
 	file := check.Answers()
-	terms := terms{
+	s.terms = terms{
 		resource: file.GPU.Resource(), selector: file.GPU.NodeSelector, runner: file.Runner.NodeSelector,
 		tolerations: append(tolerationsFor(file.GPU.Taints), file.Runner.Tolerations...),
 	}
 	if class := file.GPU.DeviceClass; class != "" {
-		if terms.published, s.failed = devicesOf(ctx, client.Kube, class); s.failed != nil {
+		var err error
+		if s.terms.published, err = devicesOf(ctx, client.Kube, class); err != nil {
+			s.failed = kubeerr.FromAPI(err, "find the devices of DeviceClass "+class+" (gpu.deviceClass)")
 			return
 		}
 	}
-	s.fleet, s.failed = survey(ctx, client.Kube, terms)
+	s.fleet, s.failed = survey(ctx, client.Kube, s.terms)
 }
 
 // begin returns the answers once the key's is there. Where neither the answers nor the nodes
@@ -100,6 +121,9 @@ func (s *section) begin(ctx context.Context, key string) answers.GPU {
 	}
 	check.Require(key)
 	s.confess()
+	if left := s.fleet.leftOut; len(left) > 0 {
+		check.Evidence("left out, since their GPUs are not for notebooks", left)
+	}
 	return file.GPU
 }
 
@@ -141,12 +165,15 @@ func (s *section) requireGPU(gpu answers.GPU) {
 	}
 }
 
-// idle returns what keeps nodes from being tried, as findings that decide nothing; own tells
+// idle returns what keeps nodes from being tried, as findings that decide nothing; blocked tells
 // whether nodes that the answers do not let pods onto count as well.
 func (s *section) idle(expected string, blocked bool) []told {
 	var all []told
 	for _, n := range s.fleet.nodes {
-		if why := n.obstacle(); why != "" {
+		if why := n.obstacle(); why == unselected {
+			all = append(all, told{n.name, finding.NotDecided(expected, "it was not tried: "+why, "throwaway pods go to selected nodes only, and GPU nodes are none of them",
+				"leave out runner.nodeSelector, or answer one that GPU nodes meet as well")})
+		} else if why != "" {
 			all = append(all, told{n.name, finding.NotDecided(expected, "it was not tried: "+why, "the node takes no pods at the moment",
 				"bring it back (kubectl describe node NAME, kubectl uncordon NAME), then run it again")})
 		} else if blocked && len(n.blocking) > 0 {

@@ -33,6 +33,7 @@ func (s *section) checkModel(ctx context.Context) {
 	const expected = "the label, the driver and the answer name the same GPU model"
 	report(f)
 	report(merge(expected, onlyFailed(all)))
+	report(untried(expected, s.asked(gpu)))
 	s.ready()
 	for _, t := range s.trials() {
 		if t.outcome != measured || !reads(t.result) {
@@ -54,8 +55,11 @@ func (s *section) checkCount(ctx context.Context) {
 		if text := n.shares(gpu.Resource()); text != "" {
 			shared[text] = true
 		}
-		if f := judgeCount(n, gpu.Resource(), *gpu.PerNode); f != nil {
+		if f := judgeCount(n, s.asked(gpu), *gpu.PerNode); f != nil {
 			all = append(all, told{n.name, f})
+		}
+		if s.fleet.claims {
+			continue // its class says whether a claim gets instances; the device plugin's strategy means nothing
 		}
 		if f := judgeMIG(n, gpu.Resource(), s.devicesOn(n.name)); f != nil {
 			all = append(all, told{n.name, f})
@@ -65,24 +69,28 @@ func (s *section) checkCount(ctx context.Context) {
 	for text := range shared {
 		check.Evidence("shared", text)
 	}
-	report(merge(fmt.Sprintf("%d allocatable %s on each GPU node", *gpu.PerNode, gpu.Resource()), all))
+	report(merge(fmt.Sprintf("%d allocatable %s on each GPU node", *gpu.PerNode, s.asked(gpu)), all))
 }
 
 // checkPlugin is 1.2.3: the resource is advertised, and a pod that asks for it computes.
 func (s *section) checkPlugin(ctx context.Context) {
 	gpu := s.begin(ctx, "gpu.devicePlugin")
 	report(s.absent(gpu))
-	if !*gpu.DevicePlugin && !s.fleet.claims {
-		check.Fail("a device plugin where there are GPUs", "gpu.devicePlugin says no, but "+onNodes(s.fleet.names(func(n node) bool { return n.advertised }))+" advertises "+gpu.Resource(),
+	if !*gpu.DevicePlugin && !s.fleet.claims && vendorOf(gpu.Resource()) == "" { // the question is about NVIDIA's
+		check.Fail("a device plugin where there are GPUs", "gpu.devicePlugin says no, but "+gpu.Resource()+" is advertised by "+onNodes(s.fleet.names(func(n node) bool { return n.advertised })),
 			"the answer is out of date", "correct gpu.devicePlugin")
 	}
 	check.Evidence("resource", s.resource(gpu))
 	const expected = "the CUDA smoke job computes correctly on every GPU node"
 	var all []told
 	for _, n := range s.fleet.nodes {
-		if f := judgeAdvertised(n, gpu.Resource()); f != nil {
+		if f := judgeAdvertised(n, s.asked(gpu)); f != nil {
 			all = append(all, told{n.name, f})
 		}
+	}
+	if f := untried(expected, s.asked(gpu)); f != nil {
+		report(merge(expected, all))
+		report(f)
 	}
 	for _, t := range s.trials() {
 		switch {
@@ -103,6 +111,9 @@ func (s *section) checkPlugin(ctx context.Context) {
 	all = append(all, s.notebook()...)
 	report(merge(expected, append(all, s.idle(expected, true)...)))
 	check.Evidence("smoke job ran on", s.sample())
+	if s.smoke != nil && s.smoke.quota != "" {
+		check.Evidence("smoke jobs at a time", fmt.Sprintf("%d, by ResourceQuota %s", s.smoke.most, s.smoke.quota))
+	}
 	for _, t := range s.trials() {
 		if t.result.Health != nil && t.result.Health.RemapPending {
 			check.Warn("node "+t.node.name+": bad memory of the GPU is replaced at its next reset", "ECC found it", "drain the node and reset the GPU (nvidia-smi -r) or restart it")
@@ -175,6 +186,7 @@ func (s *section) checkLabels(ctx context.Context) {
 	report(judgeSelector(s.fleet, gpu.NodeSelector))
 	report(judgeTaints(s.fleet))
 	s.requireGPU(gpu)
+	report(untried("only a pod that asks for a GPU gets one", s.asked(gpu)))
 	if s.control != nil {
 		if f := s.control.judge(); f != nil && !f.Undecided {
 			report(f)
@@ -224,6 +236,9 @@ func (s *section) absent(gpu answers.GPU) *finding.Finding {
 	}
 	if cards := s.fleet.names(func(n node) bool { return !n.advertised }); len(cards) > 0 {
 		found += "; by their labels, there are GPUs on " + onNodes(cards)
+	}
+	if len(s.fleet.leftOut) > 0 {
+		found += "; left out: " + names(s.fleet.leftOut)
 	}
 	return finding.Failed("GPU nodes advertise "+s.resource(gpu), found,
 		"the device plugin does not run, or under another resource name (MIG profiles, time slicing), or the nodes' driver is not installed",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/finding"
@@ -142,26 +143,28 @@ func TestWhatKeepsAJobFromMeasuring(t *testing.T) {
 		message   string
 		undecided bool
 		want      outcome
+		ran       time.Duration
 	}{
-		{throwaway.NoRoom, "0/2 nodes are available: 1 Insufficient nvidia.com/gpu", true, busy},
-		{throwaway.NoRoom, "0/2 nodes are available: 1 Insufficient memory", true, prevented},
-		{throwaway.NoRoom, "0/2 nodes are available: 1 cannot allocate all claims", true, busy},
-		{throwaway.Unschedulable, "1 node(s) had untolerated taint(s)", false, unplaced},
-		{throwaway.NoRuntimeClass, `RuntimeClass "nvidia" not found`, false, refused},
-		{throwaway.NoRuntimeHandler, `no runtime for "nvidia" is configured`, false, refused},
-		{throwaway.DeviceNotGiven, "nvidia-container-cli: initialization error", false, refused},
-		{throwaway.DeviceRefused, "cannot allocate unhealthy devices", false, refused},
-		{throwaway.DeviceRefused, "requested number of devices unavailable", true, busy},
-		{throwaway.NoneSeen, "phase Running on node gpu1, container running since 2026-11-23T08:00:00Z", false, refused},
-		{throwaway.NoneSeen, "phase Pending, init container copy-probe waiting: PodInitializing", false, prevented},
-		{throwaway.ImageNotFound, "registry.aiv.internal/x: not found", false, prevented},
-		{"", "exceeded quota: gpus, requested: requests.nvidia.com/gpu=1", false, prevented},
+		{throwaway.NoRoom, "0/2 nodes are available: 1 Insufficient nvidia.com/gpu", true, busy, 0},
+		{throwaway.NoRoom, "0/2 nodes are available: 1 Insufficient memory", true, prevented, 0},
+		{throwaway.NoRoom, "0/2 nodes are available: 1 cannot allocate all claims", true, busy, 0},
+		{throwaway.Unschedulable, "1 node(s) had untolerated taint(s)", false, unplaced, 0},
+		{throwaway.NoRuntimeClass, `RuntimeClass "nvidia" not found`, false, refused, 0},
+		{throwaway.NoRuntimeHandler, `no runtime for "nvidia" is configured`, false, refused, 0},
+		{throwaway.DeviceNotGiven, "nvidia-container-cli: initialization error", false, refused, 0},
+		{throwaway.DeviceRefused, "cannot allocate unhealthy devices", false, refused, 0},
+		{throwaway.DeviceRefused, "requested number of devices unavailable", true, busy, 0},
+		{throwaway.NoneSeen, "phase Running on node gpu1, container running since 2026-11-23T08:00:00Z", false, refused, 100 * time.Second},
+		{throwaway.NoneSeen, "phase Running on node gpu1, container running since 2026-11-23T08:01:30Z", false, prevented, 20 * time.Second},
+		{throwaway.NoneSeen, "phase Pending, init container copy-probe waiting: PodInitializing", false, prevented, 0},
+		{throwaway.ImageNotFound, "registry.aiv.internal/x: not found", false, prevented, 0},
+		{"", "exceeded quota: gpus, requested: requests.nvidia.com/gpu=1", false, prevented, 0},
 	} {
-		if got := outcomeOf(c.cause, finding.Finding{Found: c.message, Undecided: c.undecided}, "nvidia.com/gpu"); got != c.want {
+		if got := outcomeOf(c.cause, finding.Finding{Found: c.message, Undecided: c.undecided}, "nvidia.com/gpu", c.ran); got != c.want {
 			t.Errorf("%s, %s: %d, want %d", c.cause, c.message, got, c.want)
 		}
 	}
-	if got, f := classify(errors.New("odd"), "the job runs", answers.GPU{}); got != prevented || !f.Undecided || f.Do == "" || f.Expected != "the job runs" {
+	if got, f := classify(errors.New("odd"), "the job runs", answers.GPU{}, 0); got != prevented || !f.Undecided || f.Do == "" || f.Expected != "the job runs" {
 		t.Errorf("an unknown error: %d, %v", got, f)
 	}
 }
@@ -202,6 +205,7 @@ func TestMIGIsConsistent(t *testing.T) {
 		"mixed, not tried":               {node{product: "A100", strategy: "mixed"}, "nvidia.com/mig-1g.10gb", nil, ""},
 		"a profile under single":         {node{product: "A100-MIG-1g.10gb", strategy: "single"}, "nvidia.com/mig-1g.10gb", nil, "mig.strategy is single"},
 		"partitioned without restart":    {node{product: "A100", strategy: "none"}, "nvidia.com/gpu", slice, "the driver gives a MIG instance"},
+		"single, no feature discovery":   {node{}, "nvidia.com/gpu", slice, ""},
 		"single, stale label":            {node{product: "A100", strategy: "single"}, "nvidia.com/gpu", slice, "gpu.product is A100"},
 		"single, MIG switched off":       {node{product: "A100-MIG-1g.10gb", strategy: "single"}, "nvidia.com/gpu", whole, "the driver gives a whole GPU"},
 		"a profile, the driver has none": {node{product: "A100", strategy: "mixed"}, "nvidia.com/mig-1g.10gb", whole, "the driver gives a whole GPU"},

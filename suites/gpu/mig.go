@@ -16,7 +16,7 @@ const (
 	strategyMixed  = "mixed"
 )
 
-// migWords is what the messages about partitioned GPUs end with.
+// migAdvice is what to do about partitioned GPUs.
 const migAdvice = "have the MIG configuration applied (nvidia.com/mig.config) and the device plugin and GPU feature discovery restarted, or correct gpu.resourceName"
 
 // judgeMIG holds what a node's labels say of partitioned GPUs against the resource that pods
@@ -37,7 +37,7 @@ func judgeMIG(n node, resource string, devices []probe.GPUDevice) *finding.Findi
 	case !profile && n.strategy == strategySingle && !sliced && anyMIG(devices):
 		return failed("the label says which MIG profile the node has", fmt.Sprintf("label %s is %s, but the driver gives a MIG instance", productLabel, n.product),
 			"GPU feature discovery has not run since the GPUs were partitioned")
-	case !profile && n.strategy != strategySingle && anyMIG(devices):
+	case !profile && n.strategy != "" && n.strategy != strategySingle && anyMIG(devices): // without feature discovery, only the device plugin knows
 		return failed("whole GPUs under "+resource, fmt.Sprintf("the driver gives a MIG instance, while label %s is %q", strategyLabel, n.strategy),
 			"the GPUs were partitioned after the device plugin started")
 	case len(devices) > 0 && (profile || sliced) && !anyMIG(devices):
@@ -56,7 +56,7 @@ func anyMIG(devices []probe.GPUDevice) bool {
 	return false
 }
 
-// sharing says in words how GPUs of the node are shared, "" if each pod gets a whole one.
+// shares says in words how GPUs of the node are shared, "" if each pod gets a whole one.
 func (n node) shares(resource string) string {
 	var parts []string
 	if n.replicas > 1 || strings.HasSuffix(n.product, "-SHARED") || strings.HasSuffix(resource, ".shared") {

@@ -60,9 +60,14 @@ func judgeCount(n node, resource string, answered int) *finding.Finding {
 		return finding.Failed("", fmt.Sprintf("capacity %d, allocatable %d: %d unhealthy", n.capacity, n.allocatable, n.capacity-n.allocatable),
 			"the device plugin calls a GPU unhealthy: the driver reported an Xid error for it",
 			"see the device plugin's log and the Xid messages in the node's kernel log; reset the GPU or have it exchanged")
+	case n.replicas > 1 && n.allocatable == int64(answered)*int64(n.replicas):
+		return finding.Failed("", fmt.Sprintf("%d allocatable, gpu.perNode says %d: each of the %d GPUs is shared by %d pods (label %s)", n.allocatable, answered, answered, n.replicas, replicasLabel),
+			"gpu.perNode is what pods can get of a node, and not how many cards are built in",
+			fmt.Sprintf("answer gpu.perNode: %d, if GPUs are to be shared; else have time slicing switched off in the device plugin's configuration", n.allocatable))
 	case n.allocatable != int64(answered):
 		return finding.Failed("", fmt.Sprintf("%d allocatable, gpu.perNode says %d", n.allocatable, answered),
-			"the node has another number of GPUs, one fell off the bus, or time slicing or MIG was changed", "correct gpu.perNode, or see nvidia-smi -L on the node")
+			"the node has another number of GPUs, one fell off the bus, or time slicing or MIG was changed",
+			"correct gpu.perNode (how many of "+resource+" pods can get of a node, instances and shares counted), or see nvidia-smi -L on the node")
 	case !n.ready:
 		return finding.NotDecided("", fmt.Sprintf("%d allocatable, but the node is NotReady", n.allocatable), "its kubelet does not report any more", "bring the node back, then run it again")
 	}
@@ -74,8 +79,8 @@ func judgeAdvertised(n node, resource string) *finding.Finding {
 	switch {
 	case n.obstacle() != "":
 		return nil // told apart
-	case !n.advertised && len(n.others) > 0:
-		return finding.Failed("", fmt.Sprintf("it advertises %s, and not %s", strings.Join(n.others, ", "), resource),
+	case n.capacity == 0 && len(n.others) > 0:
+		return finding.Failed("", fmt.Sprintf("it advertises %s, and no %s", strings.Join(n.others, ", "), resource),
 			"the node's MIG or time-slicing configuration is another one", "have the nodes configured alike, or correct gpu.resourceName")
 	case !n.advertised:
 		return finding.Failed("", "it has a GPU by its labels, and does not advertise "+resource,
@@ -103,7 +108,7 @@ func judgeSelector(f *fleet, selector map[string]string) *finding.Finding {
 		parts = append(parts, onNodes(without)+" with GPUs without "+strings.Join(sorted(missing), ", "))
 	}
 	if f.strayCount > 0 {
-		parts = append(parts, namesOf(f.strays, f.strayCount)+" without a GPU carrying them")
+		parts = append(parts, namesOf(f.strays, f.strayCount)+" without a GPU for notebooks carrying them")
 	}
 	if len(selector) == 0 && len(f.nodes) < f.all {
 		parts = append(parts, "no label answered, which selects all nodes")
@@ -116,7 +121,7 @@ func judgeSelector(f *fleet, selector map[string]string) *finding.Finding {
 		labels = append(labels, key+"="+value)
 	}
 	slices.Sort(labels)
-	return finding.Failed("the labels "+strings.Join(labels, ", ")+" select exactly the nodes with GPUs", strings.Join(parts, "; "),
+	return finding.Failed("gpu.nodeSelector ("+strings.Join(labels, ", ")+") selects exactly the nodes with GPUs", strings.Join(parts, "; "),
 		"labels were set by hand, or feature discovery has not run there: notebooks then wait for ever, or take nodes without a GPU",
 		"correct the labels (kubectl label node NAME KEY=VALUE, KEY-), or gpu.nodeSelector")
 }

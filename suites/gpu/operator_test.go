@@ -145,7 +145,7 @@ func TestPublishedDevices(t *testing.T) {
 		{CEL: &resourcev1.CELDeviceSelector{Expression: `device.driver == 'gpu.nvidia.com' && device.attributes['gpu.nvidia.com'].type == 'gpu'`}}}}}
 	client := fake.NewClientset(class,
 		slice("a-old", "gpu1", 1, device("gpu-9", "gpu")),
-		slice("b-new", "gpu1", 2, device("gpu-0", "gpu"), device("gpu-1", "gpu", resourcev1.DeviceTaint{Key: "broken"}), device("gpu-0-mig-1", "mig")))
+		slice("b-new", "gpu1", 2, device("gpu-0", "gpu", resourcev1.DeviceTaint{Key: "noted", Effect: resourcev1.DeviceTaintEffectNone}), device("gpu-1", "gpu", resourcev1.DeviceTaint{Key: "broken"}), device("gpu-0-mig-1", "mig")))
 	byNode, err := devicesOf(context.Background(), client, "gpu.nvidia.com")
 	if err != nil {
 		t.Fatal(err)
@@ -158,6 +158,10 @@ func TestPublishedDevices(t *testing.T) {
 	f.settle(terms{published: byNode})
 	if n := f.nodes[0]; !f.claims || n.capacity != 2 || n.allocatable != 1 || n.product == "" {
 		t.Errorf("claims %v, node %+v", f.claims, n)
+	}
+	client.Tracker().Add(slice("c-mig", "gpu2", 1, device("gpu-0-mig-1", "mig")))
+	if byNode, _ := devicesOf(context.Background(), client, "gpu.nvidia.com"); len(byNode) != 1 {
+		t.Errorf("a node without such devices has some: %+v", byNode)
 	}
 	if _, err := devicesOf(context.Background(), client, "absent"); err == nil {
 		t.Error("a class that is not there is an error")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,8 +24,11 @@ const (
 	// jobTime bounds one smoke job from its creation on; the pull of a notebook image takes what
 	// is left of chainTime.
 	jobTime = 110 * time.Second
-	// atOnce is how many smoke jobs run at the same time.
+	// atOnce is how many smoke jobs run at the same time, where quotas have room for them.
 	atOnce = 16
+	// hangTime is how long a container must have run to be one that cannot be ended: the probe
+	// gives up after 70 s, whatever hangs.
+	hangTime = 80 * time.Second
 	// mostHolders of the nodes that are busy are asked who holds their GPUs.
 	mostHolders = 3
 )
@@ -69,14 +71,14 @@ type smoke struct {
 	claims   bool
 	trials   []*trial
 	notebook *trial
-
-	mu sync.Mutex
-	// barred is why a job could not even be created, which holds for the next ones too.
-	barred error
+	turns    *turns
+	// most is how many jobs run at the same time, and quota the ResourceQuota that says so, if any.
+	most  int
+	quota string
 }
 
 func newSmoke(kit *throwaway.Kit, gpu answers.GPU, claims bool, nodes []node) *smoke {
-	s := &smoke{kit: kit, gpu: gpu, claims: claims}
+	s := &smoke{kit: kit, gpu: gpu, claims: claims, turns: &turns{}}
 	for _, n := range nodes {
 		s.trials = append(s.trials, &trial{node: n})
 	}
@@ -87,12 +89,17 @@ func newSmoke(kit *throwaway.Kit, gpu answers.GPU, claims bool, nodes []node) *s
 	return s
 }
 
-// run returns when all jobs have ended.
-func (s *smoke) run(ctx context.Context) {
+// run returns when all jobs have ended. The pods of beside run at the same time.
+func (s *smoke) run(ctx context.Context, beside ...throwaway.PodOptions) {
+	if len(s.trials) == 0 {
+		return
+	}
+	s.most, s.quota = s.kit.Room(ctx, atOnce, throwaway.JobOptions{PodOptions: s.pod(s.trials[0], jobTime)}, beside...)
 	var group errgroup.Group
-	group.SetLimit(atOnce)
+	group.SetLimit(s.most)
+	early := s.notebook != nil && s.most > 1 // else its pull would keep all others waiting
 	for i, t := range s.trials {
-		with := s.notebook != nil && i == 0
+		with := early && i == 0
 		if with && t.node.allocatable > 1 {
 			group.Go(func() error { s.try(ctx, s.notebook, chainTime); return nil })
 		}
@@ -105,36 +112,54 @@ func (s *smoke) run(ctx context.Context) {
 		})
 	}
 	group.Wait()
+	if s.notebook != nil && !early {
+		s.try(ctx, s.notebook, chainTime)
+	}
 	s.nameHolders(ctx)
 }
 
-// try runs one job.
+// try runs one job. That it is refused says nothing of the next ones: a quota, a webhook or
+// the API server may be so for a moment, or for this node.
 func (s *smoke) try(ctx context.Context, t *trial, limit time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
 	expected := fmt.Sprintf("the CUDA smoke job runs on node %s", t.node.name)
-	if err := s.bar(); err != nil {
-		t.outcome, t.why = classify(err, expected, s.gpu)
-		return
-	}
-	job, err := s.kit.Job(ctx, throwaway.JobOptions{PodOptions: s.pod(t, limit)})
+	var ran time.Duration
+	err := s.turns.take(ctx, func(accepted func()) (err error) {
+		ran, err = s.once(ctx, t, limit, accepted)
+		return err
+	})
 	if err != nil {
-		if kubeerr.ReasonOf(err) != kubeerr.Interrupted {
-			s.setBar(err)
+		t.outcome, t.why = classify(err, expected, s.gpu, ran)
+		if ctx.Err() != nil && t.outcome == prevented && s.quota != "" {
+			t.why.Why = fmt.Sprintf("ResourceQuota %s has room for %d such jobs at a time, and so there was no time for all nodes", s.quota, s.most)
+			t.why.Do = "raise the quota, or answer a smaller gpu.maxNodes"
 		}
-		t.outcome, t.why = classify(err, expected, s.gpu)
-		return
-	}
-	t.report, err = job.Finished(ctx)
-	if err != nil {
-		t.report.Node = job.Node()
-		t.outcome, t.why = classify(err, expected, s.gpu)
 		return
 	}
 	if t.result, err = probe.Decode[probe.GPUResult](t.report.Message); err != nil || len(t.result.Stages) == 0 {
 		t.outcome = prevented
 		t.why = noResult(expected, err, t.report.ExitCode)
 	}
+}
+
+// once creates one job, waits for its end and removes it, so that it neither waits for a GPU
+// any more nor counts in a quota. It returns for how long at least its container ran.
+func (s *smoke) once(ctx context.Context, t *trial, limit time.Duration, accepted func()) (ran time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	job, err := s.kit.Job(ctx, throwaway.JobOptions{PodOptions: s.pod(t, limit)})
+	if err != nil {
+		return 0, err
+	}
+	accepted()
+	// What could not be removed is, by the cleanup of the check, which says so.
+	defer func() { _ = job.Release(context.WithoutCancel(ctx)) }()
+	if err = job.Running(ctx); err == nil || throwaway.CauseOf(err) == throwaway.EndedEarly {
+		began := time.Now() // by our own clock: the node's may be another
+		t.report, err = job.Finished(ctx)
+		ran = time.Since(began)
+	}
+	t.report.Node = job.Node()
+	return ran, err
 }
 
 // noResult words the end of a probe that said nothing.
@@ -145,18 +170,6 @@ func noResult(expected string, err error, exitCode int) *finding.Finding {
 	}
 	return finding.NotDecided(expected, found, "the image holds another probe than this runner's, or it could not run",
 		"see that runner.image is of the runner's version").Because(err)
-}
-
-func (s *smoke) bar() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.barred
-}
-
-func (s *smoke) setBar(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.barred = err
 }
 
 // pod is what a user's notebook with one GPU is, but for its size.
@@ -197,11 +210,19 @@ func gpuPod(name string, gpu answers.GPU, n node) throwaway.PodOptions {
 	return options
 }
 
+// all are the jobs, the one in the notebook image first.
+func (s *smoke) all() []*trial {
+	if s.notebook == nil {
+		return s.trials
+	}
+	return append([]*trial{s.notebook}, s.trials...)
+}
+
 // nameHolders adds to what busy nodes found who holds their GPUs.
 func (s *smoke) nameHolders(ctx context.Context) {
 	asked := 0
-	for _, t := range append([]*trial{s.notebook}, s.trials...) {
-		if t == nil || t.outcome != busy || s.claims || asked == mostHolders {
+	for _, t := range s.all() {
+		if t.outcome != busy || s.claims || asked == mostHolders {
 			continue
 		}
 		asked++
@@ -209,17 +230,18 @@ func (s *smoke) nameHolders(ctx context.Context) {
 	}
 }
 
-// classify says what it means that a smoke job was kept from measuring, and words it.
-func classify(err error, expected string, gpu answers.GPU) (outcome, *finding.Finding) {
+// classify says what it means that a smoke job was kept from measuring, and words it. ran is for
+// how long its container ran at least.
+func classify(err error, expected string, gpu answers.GPU, ran time.Duration) (outcome, *finding.Finding) {
 	f := *kubeerr.FromAPI(err, expected)
 	f.Expected = expected
-	outcome := outcomeOf(throwaway.CauseOf(err), f, gpu.Resource())
+	outcome := outcomeOf(throwaway.CauseOf(err), f, gpu.Resource(), ran)
 	switch outcome {
 	case busy:
 		f.Why, f.Do = "all GPUs of the node are taken at the moment", "run it again when one is free"
 	case refused:
 		f.Undecided = false
-		if throwaway.CauseOf(err) == throwaway.NoneSeen || throwaway.CauseOf(err) == throwaway.DeadlineOfPod {
+		if throwaway.CauseOf(err) == throwaway.NoneSeen {
 			f.Why = "the driver hangs so that not even the kernel can end the process that waits for it"
 			f.Do = "see the node's kernel log for Xid messages, take the node out of service (kubectl cordon) and restart it"
 		}
@@ -235,7 +257,7 @@ func classify(err error, expected string, gpu answers.GPU) (outcome, *finding.Fi
 
 // outcomeOf sorts the causes for which a job does not measure. Those that are about devices and
 // runtimes are what the job is there to find.
-func outcomeOf(cause throwaway.Cause, f finding.Finding, resource string) outcome {
+func outcomeOf(cause throwaway.Cause, f finding.Finding, resource string, ran time.Duration) outcome {
 	switch cause {
 	case throwaway.NoRoom:
 		// Another resource may be short as well; with a GPU free, the job would still wait.
@@ -251,9 +273,9 @@ func outcomeOf(cause throwaway.Cause, f finding.Finding, resource string) outcom
 			return busy
 		}
 		return refused
-	case throwaway.NoneSeen, throwaway.DeadlineOfPod:
+	case throwaway.NoneSeen:
 		// The probe ends by itself what hangs: one that still runs cannot be ended.
-		if strings.Contains(f.Found, "container running since") {
+		if ran >= hangTime {
 			return refused
 		}
 	}

@@ -21,7 +21,7 @@ func namesOf(known []string, total int) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(shown, ", "), total-len(shown))
 }
 
-// nodes words a list of nodes: "node a", "nodes a, b".
+// onNodes words a list of nodes: "node a", "nodes a, b".
 func onNodes(all []string) string {
 	if len(all) == 1 {
 		return "node " + all[0]

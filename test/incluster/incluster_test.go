@@ -39,8 +39,8 @@ runner:
   pullSecrets: [registry-pull]
 cluster:
   version: "1.36"
-  cpuNodes: 2
-  gpuNodes: 0
+  cpuNodes: 1
+  gpuNodes: 1
   namespace: jupyterhub-prod
   contact: {name: Lab (simulated), mail: lab@aiv.internal}
 `

@@ -23,10 +23,13 @@ type fault struct {
 	// MayFail are items in which the defect may show as well.
 	MayFail []string `json:"mayFail"`
 	Words   []string `json:"words"`
+	// Answers: the defect is in the answers file or the kubeconfig.
+	Answers bool `json:"answers"`
 }
 
 // TestFaults plants each fault of the lab, and expects the items that it is declared for to
 // find it in the declared words, nobody else to see anything, and silence once it is mended.
+// Faults that touch no item in common are planted together: one run finds them all.
 func TestFaults(t *testing.T) {
 	output, err := lab.Command(t.Context(), "faults", "-o", "json")
 	if err != nil {
@@ -39,52 +42,121 @@ func TestFaults(t *testing.T) {
 	if len(faults) == 0 {
 		t.Fatal("the lab has no faults")
 	}
-	for _, f := range faults {
-		t.Run(f.Name, func(t *testing.T) {
-			t.Cleanup(func() {
-				// The test's own context has ended by now.
-				if _, err := lab.Command(context.WithoutCancel(t.Context()), "mend", f.Name); err != nil {
-					t.Error(err)
-				}
-			})
-			if _, err := lab.Command(t.Context(), "break", f.Name); err != nil {
-				t.Fatal(err)
+	// mended are the faults before: the next run shows whether their items are well again,
+	// unless its own faults touch them too.
+	var mended planted
+	for _, together := range apart(faults) {
+		t.Run(together.name(), func(t *testing.T) {
+			if mended.meets(together.touches) {
+				mended.healed(t)
 			}
-			f.examine(t, run(t))
-			if _, err := lab.Command(t.Context(), "mend", f.Name); err != nil {
-				t.Fatal(err)
-			}
-			concerned := slices.Concat(f.Failed, f.Undecided)
-			for _, item := range run(t, "--focus", strings.Join(concerned, ",")).items {
-				if slices.Contains(concerned, item.ID) && !item.Verdict.Met() {
-					t.Errorf("after mending, %s is %s:\n%s", item.ID, item.Verdict, item.Explanation())
+			for _, f := range together {
+				t.Cleanup(func() {
+					// The test's own context has ended by now.
+					if _, err := lab.Command(context.WithoutCancel(t.Context()), "mend", f.Name); err != nil {
+						t.Error(err)
+					}
+				})
+				if _, err := lab.Command(t.Context(), "break", f.Name); err != nil {
+					t.Fatal(err)
 				}
 			}
+			o := run(t)
+			together.examine(t, o, mended)
+			mended = together
 		})
+	}
+	if len(mended) > 0 {
+		mended.healed(t)
 	}
 }
 
-func (f fault) examine(t *testing.T, o outcome) {
+// planted are faults that are there at the same time.
+type planted []fault
+
+// maxTogether keeps a failed test readable.
+const maxTogether = 4
+
+// apart puts faults together that touch no item in common, and of which at most one is in the
+// answers file, which each of them would write anew.
+func apart(faults []fault) []planted {
+	var groups []planted
+next:
+	for _, f := range faults {
+		for i, group := range groups {
+			answers := f.Answers && slices.ContainsFunc(group, func(g fault) bool { return g.Answers })
+			if len(group) < maxTogether && !answers && !slices.ContainsFunc(f.touched(), group.touches) {
+				groups[i] = append(group, f)
+				continue next
+			}
+		}
+		groups = append(groups, planted{f})
+	}
+	return groups
+}
+
+func (p planted) name() string {
+	var names []string
+	for _, f := range p {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, "+")
+}
+
+// concerned are the items that find the fault, touched those that it may keep from passing.
+func (f fault) concerned() []string { return slices.Concat(f.Failed, f.Undecided) }
+func (f fault) touched() []string   { return slices.Concat(f.Failed, f.Undecided, f.May, f.MayFail) }
+
+// touches tells whether one of the faults may keep the item from passing.
+func (p planted) touches(item string) bool {
+	return slices.ContainsFunc(p, func(f fault) bool { return slices.Contains(f.touched(), item) })
+}
+
+// meets tells whether one of the items that find the faults is among others.
+func (p planted) meets(others func(item string) bool) bool {
+	return slices.ContainsFunc(p, func(f fault) bool { return slices.ContainsFunc(f.concerned(), others) })
+}
+
+// healed expects the items that found the faults to be well, now that these are mended.
+func (p planted) healed(t *testing.T) {
 	t.Helper()
-	for _, id := range f.Failed {
-		f.expect(t, o.items[id], id, verdict.Failed, "expected:", "found:", "why:", "do:", "call:")
+	var items []string
+	for _, f := range p {
+		items = append(items, f.concerned()...)
 	}
-	for _, id := range f.Undecided {
-		f.expect(t, o.items[id], id, verdict.Undecided, "found:", "do:", "call:")
+	for _, item := range run(t, "--focus", strings.Join(items, ",")).items {
+		if slices.Contains(items, item.ID) && !item.Verdict.Met() {
+			t.Errorf("after mending %s, %s is %s:\n%s", p.name(), item.ID, item.Verdict, item.Explanation())
+		}
 	}
-	mayFail := slices.Concat(f.Failed, f.MayFail)
-	mayBeUndecided := slices.Concat(f.Undecided, f.May)
+}
+
+// examine holds a run against what the faults declare; before are those that were mended just
+// now.
+func (p planted) examine(t *testing.T, o outcome, before planted) {
+	t.Helper()
+	var mayFail, mayBeUndecided []string
+	want := verdict.ExitUndecided
+	for _, f := range p {
+		for _, id := range f.Failed {
+			f.expect(t, o.items[id], id, verdict.Failed, "expected:", "found:", "why:", "do:", "call:")
+		}
+		for _, id := range f.Undecided {
+			f.expect(t, o.items[id], id, verdict.Undecided, "found:", "do:", "call:")
+		}
+		mayFail = slices.Concat(mayFail, f.Failed, f.MayFail)
+		mayBeUndecided = slices.Concat(mayBeUndecided, f.Undecided, f.May)
+		if len(f.Failed) > 0 {
+			want = verdict.ExitNotMet
+		}
+	}
 	for _, item := range o.items {
 		unexplained := item.Verdict == verdict.Failed && !slices.Contains(mayFail, item.ID) ||
 			item.Verdict == verdict.Undecided && !slices.Contains(mayBeUndecided, item.ID)
 		measured := item.Kind == "probe" || item.Kind == "attest" || item.Kind == "run"
 		if measured && unexplained {
-			t.Errorf("%s is %s, which the fault does not explain:\n%s", item.ID, item.Verdict, item.Explanation())
+			t.Errorf("%s is %s, which no fault explains (mended before: %q):\n%s", item.ID, item.Verdict, before.name(), item.Explanation())
 		}
-	}
-	want := verdict.ExitUndecided
-	if len(f.Failed) > 0 {
-		want = verdict.ExitNotMet
 	}
 	if o.code != want {
 		t.Errorf("exit code %d, want %d", o.code, want)

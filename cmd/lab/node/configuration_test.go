@@ -66,10 +66,10 @@ func TestGPURuntime(t *testing.T) {
 }
 
 // TestDevicePlugins runs what surrounds a kubelet, with a program in the place of it that
-// looks at its folder. Needs root, for the mount.
+// looks at its folder. Needs root with all capabilities, which containers of CI jobs lack.
 func TestDevicePlugins(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
+	if output, err := exec.CommandContext(t.Context(), "unshare", "--mount", "true").CombinedOutput(); err != nil {
+		t.Skipf("no mount namespace can be made: %s", output)
 	}
 	shared, own := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(own, "mine"), nil, 0o644); err != nil {

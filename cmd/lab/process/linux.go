@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,9 +18,19 @@ import (
 
 // keepInherited keeps from programs to come what whoever called the lab had open, a lock or a
 // pipe: they outlive the lab's command, and would hold it for ever.
+//
+// close_range(2) could do it at once, but not before Linux 5.11.
 func keepInherited() error {
-	const firstAfterStandard = 3
-	return unix.CloseRange(firstAfterStandard, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, entry := range open {
+		if descriptor, err := strconv.Atoi(entry.Name()); err == nil && descriptor > unix.Stderr {
+			unix.CloseOnExec(descriptor) // one that is closed by now needs none
+		}
+	}
+	return nil
 }
 
 // stat is what the lab needs of /proc/PID/stat.
