@@ -46,7 +46,9 @@ type directory struct {
 	client *http.Client
 	now    func() time.Time
 
-	discovered  once[*discovery]
+	discovered once[*discovery]
+	// simulated is how the directory owns up to not being Entra ID.
+	simulated   string
 	signingKeys once[keySet]
 	own         once[*token]
 	forGraph    once[*token]

@@ -24,6 +24,9 @@ type discovery struct {
 	Token         string `json:"token_endpoint"`
 	Keys          string `json:"jwks_uri"`
 
+	// Simulated is how a directory that only stands for Entra ID owns up to it.
+	Simulated string `json:"conformance.aiv.internal/simulated"`
+
 	// signingKeys is how many keys can be verified with.
 	signingKeys int
 	// ahead is how far the service's clock is before the runner's.
@@ -40,6 +43,7 @@ func (d *directory) discover(ctx context.Context) (*discovery, error) {
 		if err != nil {
 			return nil, explain(err, expected, loginKey)
 		}
+		d.simulated = found.Simulated
 		if !date.IsZero() {
 			found.ahead = date.Sub(d.now()).Round(time.Second)
 		}

@@ -32,6 +32,7 @@ type values struct {
 	GPUOperator, Notebook                         string
 	ClientID, TenantID, ClientSecret              string
 	SecretExpires, RedirectURI                    string
+	TestUser, TestUserPassword                    string
 	LoginURL, GraphURL                            string
 	Users, Admins, GPUUsers, Auditors             group
 	// On is the day of the attestations, Next one half a year later, Until one a year later.
@@ -75,6 +76,8 @@ func Render(dir state.Dir, now time.Time) ([]byte, error) {
 		TenantID:         directory.TenantID,
 		ClientSecret:     dir.EntraSecret(),
 		SecretExpires:    directory.Expires(dir, now),
+		TestUser:         directory.TestUser,
+		TestUserPassword: dir.TestUserPassword(),
 		RedirectURI:      directory.RedirectURI,
 		LoginURL:         topology.LoginURL,
 		GraphURL:         topology.GraphURL,

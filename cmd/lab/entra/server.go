@@ -91,6 +91,8 @@ type metadata struct {
 	*oidc.DiscoveryConfiguration
 	CloudInstance string `json:"cloud_instance_name"`
 	GraphHost     string `json:"msgraph_host"`
+	// Simulated is for checks to repeat in their reports.
+	Simulated string `json:"conformance.aiv.internal/simulated"`
 }
 
 // Discovery returns the discovery document.
@@ -113,6 +115,7 @@ func (s *server) Discovery(context.Context, *op.Request[struct{}]) (*op.Response
 		},
 		CloudInstance: strings.TrimPrefix(s.LoginURL, "https://"),
 		GraphHost:     strings.TrimPrefix(s.GraphURL, "https://"),
+		Simulated:     "Entra ID and Microsoft Graph are the lab's own, of one tenant",
 	}), nil
 }
 

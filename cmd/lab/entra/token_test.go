@@ -14,12 +14,13 @@ import (
 func TestDiscovery(t *testing.T) {
 	l := newLab(t)
 	var document struct {
-		Issuer string `json:"issuer"`
-		Token  string `json:"token_endpoint"`
-		Keys   string `json:"jwks_uri"`
+		Issuer    string `json:"issuer"`
+		Simulated string `json:"conformance.aiv.internal/simulated"`
+		Token     string `json:"token_endpoint"`
+		Keys      string `json:"jwks_uri"`
 	}
 	l.do("GET", l.base+"/v2.0/.well-known/openid-configuration", nil).decode(t, &document)
-	if document.Issuer != l.base+"/v2.0" || document.Token != l.base+tokenPath || document.Keys != l.base+keysPath {
+	if document.Issuer != l.base+"/v2.0" || document.Token != l.base+tokenPath || document.Keys != l.base+keysPath || document.Simulated == "" {
 		t.Errorf("%+v", document)
 	}
 	l.plant(FaultIssuerOther)

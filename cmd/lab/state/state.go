@@ -90,6 +90,9 @@ func (d Dir) RegistryPassword() string { return d.Secret("registry-password") }
 // EntraSecret is the file with the client secret of the application in Entra ID.
 func (d Dir) EntraSecret() string { return d.Secret("entra-client-secret") }
 
+// TestUserPassword is the file with the password of the test user in Entra ID.
+func (d Dir) TestUserPassword() string { return d.Secret("entra-test-user-password") }
+
 // Kubeconfig is the runner's: a service account with the rights in deploy/.
 func (d Dir) Kubeconfig() string { return d.Path("kubeconfig") }
 

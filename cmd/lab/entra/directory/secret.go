@@ -36,7 +36,8 @@ type period struct {
 
 func periodFile(dir state.Dir) string { return dir.EntraSecret() + ".json" }
 
-// NewCredential writes a new client secret that is valid from now on.
+// NewCredential writes a new client secret that is valid from now on, and the test user's
+// password.
 func NewCredential(dir state.Dir, now time.Time) error {
 	start := now.UTC().Truncate(time.Second)
 	validity, err := json.Marshal(period{start, start.Add(secretLifetime)})
@@ -45,7 +46,8 @@ func NewCredential(dir state.Dir, now time.Time) error {
 	}
 	return errors.Join(
 		os.WriteFile(dir.EntraSecret(), []byte(rand.Text()+"\n"), 0o600),
-		os.WriteFile(periodFile(dir), validity, 0o600))
+		os.WriteFile(periodFile(dir), validity, 0o600),
+		os.WriteFile(dir.TestUserPassword(), []byte(TestPassword+"\n"), 0o600))
 }
 
 // EnsureCredential writes a client secret where there is none.
