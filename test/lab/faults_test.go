@@ -29,7 +29,8 @@ type fault struct {
 
 // TestFaults plants each fault of the lab, and expects the items that it is declared for to
 // find it in the declared words, nobody else to see anything, and silence once it is mended.
-// Faults that touch no item in common are planted together: one run finds them all.
+// Faults of different subsections that touch no item in common are planted together: one run
+// finds them all.
 func TestFaults(t *testing.T) {
 	output, err := lab.Command(t.Context(), "faults", "-o", "json")
 	if err != nil {
@@ -77,15 +78,16 @@ type planted []fault
 // maxTogether keeps a failed test readable.
 const maxTogether = 4
 
-// apart puts faults together that touch no item in common, and of which at most one is in the
-// answers file, which each of them would write anew.
+// apart puts faults together that touch no item in common, of which no two are of one
+// subsection, where one defect may hide what tells of another, and of which at most one is in
+// the answers file, which each of them would write anew.
 func apart(faults []fault) []planted {
 	var groups []planted
 next:
 	for _, f := range faults {
 		for i, group := range groups {
 			answers := f.Answers && slices.ContainsFunc(group, func(g fault) bool { return g.Answers })
-			if len(group) < maxTogether && !answers && !slices.ContainsFunc(f.touched(), group.touches) {
+			if len(group) < maxTogether && !answers && !slices.ContainsFunc(f.touched(), group.touches) && !group.meets(f.besides) {
 				groups[i] = append(group, f)
 				continue next
 			}
@@ -106,6 +108,17 @@ func (p planted) name() string {
 // concerned are the items that find the fault, touched those that it may keep from passing.
 func (f fault) concerned() []string { return slices.Concat(f.Failed, f.Undecided) }
 func (f fault) touched() []string   { return slices.Concat(f.Failed, f.Undecided, f.May, f.MayFail) }
+
+// besides tells whether the item is of a subsection whose items find the fault.
+func (f fault) besides(item string) bool {
+	return slices.ContainsFunc(f.concerned(), func(own string) bool { return subsection(own) == subsection(item) })
+}
+
+// subsection is the beginning of an item's ID: 6.1 of 6.1.4.1.
+func subsection(item string) string {
+	parts := strings.SplitN(item, ".", 3)
+	return strings.Join(parts[:2], ".")
+}
 
 // touches tells whether one of the faults may keep the item from passing.
 func (p planted) touches(item string) bool {
