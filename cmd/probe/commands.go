@@ -46,7 +46,7 @@ func disk(ctx context.Context, args []string) (any, error) {
 	flags.IntVar(&data.MiB, "mib", 16, "")
 	flags.Uint64Var(&data.Seed, "seed", 1, "")
 	flags.Int64Var(&data.GrowFrom, "grow-from", 0, "")
-	flags.Int64Var(&data.GrowTo, "grow-to", 0, "")
+	flags.Int64Var(&data.GrowBy, "grow-by", 0, "")
 	flags.DurationVar(&data.GrowWait, "grow-wait", 2*time.Minute, "")
 	flags.StringVar(&pair.Name, "name", "", "")
 	flags.StringVar(&pair.Session, "session", "", "")

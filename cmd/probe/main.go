@@ -21,7 +21,7 @@ import (
 )
 
 const usage = `usage: probe COMMAND
-  disk write|verify --dir DIR [--mib N --seed N --file NAME] [--grow-from BYTES --grow-to BYTES --grow-wait TIME]
+  disk write|verify --dir DIR [--mib N --seed N --file NAME] [--grow-by BYTES --grow-from BYTES --grow-wait TIME]
   disk pair --dir DIR --name a|b --session ID --wait TIME
   dns NAME [--server ADDRESS]
   tcp HOST:PORT

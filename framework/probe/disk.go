@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -42,10 +43,12 @@ type DiskOptions struct {
 	File string
 	MiB  int
 	Seed uint64
-	// GrowFrom and GrowTo are the claim's sizes in bytes before and after an expansion that
-	// happens meanwhile; with GrowTo 0 nothing is waited for.
-	GrowFrom, GrowTo int64
-	GrowWait         time.Duration
+	// GrowBy is by how many bytes the claim grows meanwhile; with 0 nothing is waited for.
+	GrowBy int64
+	// GrowFrom is the filesystem's size in bytes before that, as an earlier pod saw it: the
+	// growth may be over before this one looks. With 0 it is what this one sees first.
+	GrowFrom int64
+	GrowWait time.Duration
 }
 
 // Args returns the arguments with which cmd/probe does the same: "write" or "verify".
@@ -54,8 +57,8 @@ func (o DiskOptions) Args(action string) []string {
 	if o.File != "" {
 		args = append(args, "--file="+o.File)
 	}
-	if o.GrowTo > 0 {
-		args = append(args, fmt.Sprintf("--grow-from=%d", o.GrowFrom), fmt.Sprintf("--grow-to=%d", o.GrowTo), "--grow-wait="+o.GrowWait.String())
+	if o.GrowBy > 0 {
+		args = append(args, fmt.Sprintf("--grow-by=%d", o.GrowBy), fmt.Sprintf("--grow-from=%d", o.GrowFrom), "--grow-wait="+o.GrowWait.String())
 	}
 	return args
 }
@@ -157,10 +160,10 @@ func disk(ctx context.Context, o DiskOptions, first func(*DiskResult) error) Dis
 	if err := first(&result); err != nil {
 		return fail("write or read the data", err)
 	}
-	if o.GrowTo == 0 {
+	if o.GrowBy == 0 {
 		return result
 	}
-	if result.Grown, err = grow(ctx, o, result.Volume.Total); err != nil {
+	if result.Grown, err = grow(ctx, o, cmp.Or(o.GrowFrom, result.Volume.Total)); err != nil {
 		return fail("see the volume grow", err)
 	}
 	again, err := verify(ctx, o)
@@ -301,7 +304,7 @@ func grow(ctx context.Context, o DiskOptions, before int64) (*Grown, error) {
 	ctx, cancel := context.WithTimeout(ctx, max(o.GrowWait, growPoll))
 	defer cancel()
 	result := &Grown{From: before, To: before}
-	enough := before + (o.GrowTo-o.GrowFrom)/2
+	enough := before + o.GrowBy/2
 	started := time.Now()
 	ticker := time.NewTicker(growPoll)
 	defer ticker.Stop()

@@ -144,13 +144,17 @@ func TestGrowth(t *testing.T) {
 		time.Sleep(300 * time.Millisecond) // as the cluster does, meanwhile
 		_ = syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=16m")
 	}()
-	result := DiskWrite(t.Context(), DiskOptions{Dir: dir, MiB: 1, GrowFrom: 8 << 20, GrowTo: 16 << 20, GrowWait: 10 * time.Second})
+	result := DiskWrite(t.Context(), DiskOptions{Dir: dir, MiB: 1, GrowBy: 8 << 20, GrowWait: 10 * time.Second})
 	if result.Trouble != nil || result.Grown == nil || !result.Grown.OK || !result.Grown.Intact || result.Grown.To != 16<<20 {
 		t.Errorf("got %+v %+v", result, result.Grown)
 	}
-	result = DiskWrite(t.Context(), DiskOptions{Dir: dir, MiB: 1, GrowFrom: 16 << 20, GrowTo: 32 << 20, GrowWait: 300 * time.Millisecond})
+	result = DiskWrite(t.Context(), DiskOptions{Dir: dir, MiB: 1, GrowBy: 16 << 20, GrowWait: 300 * time.Millisecond})
 	if result.Trouble != nil || result.Grown.OK || !result.Grown.Intact {
 		t.Errorf("a filesystem that did not grow: %+v %+v", result, result.Grown)
+	}
+	result = DiskVerify(t.Context(), DiskOptions{Dir: dir, MiB: 1, GrowBy: 8 << 20, GrowFrom: 8 << 20, GrowWait: time.Minute})
+	if g := result.Grown; g == nil || !g.OK || !g.Intact || g.From != 8<<20 || g.To != 16<<20 {
+		t.Errorf("a filesystem that grew before the pod looked: %+v %+v", result, g)
 	}
 }
 
@@ -224,8 +228,8 @@ func TestPairWhoseLocksAreNotHonoured(t *testing.T) {
 }
 
 func TestArgsSayTheSame(t *testing.T) {
-	got := DiskOptions{Dir: "/data", MiB: 4, Seed: 7, GrowFrom: 1, GrowTo: 2, GrowWait: time.Minute}.Args("write")
-	want := []string{"disk", "write", "--dir=/data", "--mib=4", "--seed=7", "--grow-from=1", "--grow-to=2", "--grow-wait=1m0s"}
+	got := DiskOptions{Dir: "/data", MiB: 4, Seed: 7, GrowBy: 2, GrowFrom: 1, GrowWait: time.Minute}.Args("write")
+	want := []string{"disk", "write", "--dir=/data", "--mib=4", "--seed=7", "--grow-by=2", "--grow-from=1", "--grow-wait=1m0s"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q", got)
 	}

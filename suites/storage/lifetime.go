@@ -109,7 +109,7 @@ func (v *lifetime) readAvoiding(ctx context.Context, kit *throwaway.Kit, data pr
 	if grows {
 		v.larger = v.size.DeepCopy()
 		v.larger.Add(oneMore)
-		data.GrowFrom, data.GrowTo, data.GrowWait = v.size.Value(), v.larger.Value(), growTime+lastLook
+		data.GrowFrom, data.GrowBy, data.GrowWait = v.write.result.Volume.Total, oneMore.Value(), growTime+lastLook
 	}
 	options := diskPod("read", v.claim, data.Args("verify"))
 	options.AvoidNodes = nodes

@@ -217,7 +217,7 @@ func TestAVolumeGrowsUnderItsPod(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := probe.DiskOptions{Dir: "/data", MiB: 4, Seed: 5, GrowFrom: before.Value(), GrowTo: after.Value(), GrowWait: time.Minute}
+	data := probe.DiskOptions{Dir: "/data", MiB: 4, Seed: 5, GrowBy: after.Value() - before.Value(), GrowFrom: before.Value(), GrowWait: time.Minute}
 	pod, err := k.Pod(ctx, jupyter(throwaway.PodOptions{Args: data.Args("write"), Mounts: []throwaway.Mount{{Claim: claim.Name(), Path: "/data"}}}))
 	if err != nil {
 		t.Fatal(err)
