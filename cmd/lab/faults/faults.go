@@ -51,7 +51,8 @@ const undoDeadline = time.Minute
 
 // Table is every fault of the lab, by part.
 func Table() []Fault {
-	return slices.Concat(clusterFaults(), gpuFaults(), registryFaults(), entraFaults(), storageFaults(), ownFaults())
+	return slices.Concat(clusterFaults(), gpuFaults(), dnsFaults(), ingressFaults(), policyFaults(), firewallFaults(),
+		certificateFaults(), entraFaults(), registryFaults(), storageFaults(), ownFaults())
 }
 
 // Names are the names of all faults.

@@ -45,6 +45,44 @@ const (
 	GraphURL  = "https://" + GraphHost + ":" + EntraPort
 )
 
+// JupyterHub's name and the address of the load balancer in front of the ingress controller.
+const (
+	HubHost = "jupyterhub." + Domain
+	VIP     = "10.64.0.100"
+	// VIPRange is what MetalLB gives addresses from.
+	VIPRange = "10.64.0.100-10.64.0.109"
+	// IngressNamespace holds the load balancer's Service.
+	IngressNamespace = "ingress"
+	IngressService   = "ingress"
+	// IngressClass and Gateway are there where the lab is a full one.
+	IngressClass = "traefik"
+	Gateway      = "traefik"
+)
+
+// The company's DNS servers, on addresses of the bridge of their own. Both are authoritative
+// for Domain.
+const (
+	DNSServer1 = "10.64.0.53"
+	DNSServer2 = "10.64.0.54"
+)
+
+// Stand-ins for services that only answer on their ports.
+const (
+	GitLabHost  = "gitlab." + Domain
+	GitLabPort  = "8929"
+	GitLabURL   = "https://" + GitLabHost + ":" + GitLabPort
+	S3Host      = "s3." + Domain
+	S3Port      = "7480"
+	S3URL       = "https://" + S3Host + ":" + S3Port
+	CephMonHost = "ceph-mon1." + Domain
+	CephMonPort = "6789"
+	CephMon     = CephMonHost + ":" + CephMonPort
+	// OutsideHost is what the company's firewall keeps from pods.
+	OutsideHost = "outside." + Domain
+	OutsidePort = "8449"
+	OutsideURL  = "https://" + OutsideHost + ":" + OutsidePort
+)
+
 // The customer's namespace and what is in it.
 const (
 	Namespace      = "jupyterhub-prod"
