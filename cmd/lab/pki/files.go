@@ -49,7 +49,10 @@ func Create(dir state.Dir) error {
 	if err := issueAll(dir, cluster, clusterRequests()); err != nil {
 		return err
 	}
-	return issueAll(dir, company, companyRequests())
+	if err := issueAll(dir, company, companyRequests()); err != nil {
+		return err
+	}
+	return issueHub(dir, company)
 }
 
 // Complete issues what the company's authority has not signed yet, for a lab that was brought
@@ -60,12 +63,18 @@ func Complete(dir state.Dir) error {
 		_, err := os.Stat(dir.PKI(name + ".crt"))
 		return err == nil
 	})
-	if len(missing) == 0 {
+	_, hub := os.Stat(dir.PKI(HubServer + ".crt"))
+	if len(missing) == 0 && hub == nil {
 		return nil
 	}
 	company, err := Read(dir.PKI(CompanyCA))
 	if err != nil {
 		return err
+	}
+	if hub != nil {
+		if err := issueHub(dir, company); err != nil {
+			return err
+		}
 	}
 	return issueAll(dir, company, missing)
 }

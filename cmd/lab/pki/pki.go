@@ -1,6 +1,7 @@
 // Package pki makes the lab's keys and certificates. There are two authorities, as at a
 // customer's: the cluster's own, which nobody else trusts, and the company's, which signs the
-// services and which nodes and pods are told to trust.
+// services and which nodes and pods are told to trust. JupyterHub's certificate comes from an
+// issuing authority below the company's, so that there is an intermediate to forget.
 package pki
 
 import (
@@ -51,17 +52,45 @@ func NewAuthority(name string) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
+	template, err := authorityTemplate(name)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := sign(template, template, key, key)
+	if err != nil {
+		return nil, err
+	}
+	return parse(pair)
+}
+
+// NewIntermediate makes an authority that a signs, and that signs no further authorities.
+func (a *Authority) NewIntermediate(name string) (*Authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template, err := authorityTemplate(name)
+	if err != nil {
+		return nil, err
+	}
+	template.MaxPathLenZero = true
+	// An authority that outlives the one above it is of no use after that one's end.
+	template.NotAfter = a.certificate.NotAfter
+	pair, err := sign(template, a.certificate, key, a.key)
+	if err != nil {
+		return nil, err
+	}
+	return parse(pair)
+}
+
+func authorityTemplate(name string) (*x509.Certificate, error) {
 	template, err := base(Request{CommonName: name, Organization: []string{"AIV (simulated)"}})
 	if err != nil {
 		return nil, err
 	}
 	template.IsCA, template.BasicConstraintsValid = true, true
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature
-	pair, err := sign(template, template, key, key)
-	if err != nil {
-		return nil, err
-	}
-	return parse(pair)
+	return template, nil
 }
 
 // Issue signs a new key's certificate. It may be used by a client, and by a server where the

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -65,6 +66,43 @@ func TestCreate(t *testing.T) {
 	}
 }
 
+func TestHubChain(t *testing.T) {
+	dir := state.Dir(t.TempDir())
+	if err := errors.Join(dir.Make(), Create(dir)); err != nil {
+		t.Fatal(err)
+	}
+	served, err := tls.LoadX509KeyPair(dir.PKI(HubServer)+".crt", dir.PKI(HubServer)+".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	handed, err := tls.LoadX509KeyPair(dir.HubBundle(), dir.HubKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(served.Certificate) != 2 || len(handed.Certificate) != 3 || !served.Leaf.Equal(handed.Leaf) {
+		t.Errorf("%d certificates are served, %d handed over", len(served.Certificate), len(handed.Certificate))
+	}
+	company, err := Read(dir.PKI(CompanyCA))
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuing, err := x509.ParseCertificate(served.Certificate[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	roots.AddCert(company.certificate)
+	between.AddCert(issuing)
+	for _, host := range []string{topology.HubHost, "anna." + topology.HubHost} {
+		if _, err := served.Leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: host}); err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	if _, err := served.Leaf.Verify(x509.VerifyOptions{Roots: roots}); err == nil {
+		t.Error("it verifies without the issuing authority")
+	}
+}
+
 func TestCompleteKeepsWhatIsThere(t *testing.T) {
 	dir := state.Dir(t.TempDir())
 	if err := dir.Make(); err != nil {
@@ -77,14 +115,16 @@ func TestCompleteKeepsWhatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(dir.PKI(Entra + ".crt")); err != nil {
+	if err := errors.Join(os.Remove(dir.PKI(Entra+".crt")), os.Remove(dir.PKI(HubServer+".crt"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := Complete(dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tls.LoadX509KeyPair(dir.PKI(Entra)+".crt", dir.PKI(Entra)+".key"); err != nil {
-		t.Error(err)
+	for _, name := range []string{Entra, HubServer} {
+		if _, err := tls.LoadX509KeyPair(dir.PKI(name)+".crt", dir.PKI(name)+".key"); err != nil {
+			t.Error(err)
+		}
 	}
 	if again, err := os.ReadFile(dir.PKI(Registry + ".crt")); err != nil || string(again) != string(kept) {
 		t.Errorf("the registry's certificate is another one, %v", err)

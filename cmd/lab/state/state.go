@@ -81,6 +81,13 @@ func (d Dir) PKI(name string) string { return d.Path("pki", name) }
 // CA is the certificate of the lab's company CA, which signs the services' certificates.
 func (d Dir) CA() string { return d.PKI("ca.crt") }
 
+// HubBundle is JupyterHub's server certificate with its whole chain, as AIV hands it over; its
+// private key is in HubKey.
+func (d Dir) HubBundle() string { return d.PKI("hub-bundle.pem") }
+
+// HubKey is the private key of JupyterHub's server certificate, as AIV hands it over.
+func (d Dir) HubKey() string { return d.PKI("hub-bundle.key") }
+
 // Secret is a file with one generated secret.
 func (d Dir) Secret(name string) string { return d.Path("secrets", name) }
 
