@@ -26,6 +26,8 @@ func measure(ctx context.Context, args []string) (any, error) {
 		return connect(ctx, command, rest)
 	case "gpu":
 		return gpu(ctx, rest)
+	case "serve":
+		return nil, serve(ctx, rest)
 	case "copy":
 		return nil, copyTo(rest)
 	case "sleep":
@@ -121,6 +123,25 @@ func gpu(ctx context.Context, args []string) (any, error) {
 		return nil, err
 	}
 	return probe.GPU(ctx, options), nil
+}
+
+func serve(ctx context.Context, args []string) error {
+	flags := newFlags("serve")
+	var options probe.ServeOptions
+	flags.StringVar(&options.Token, "token", "", "")
+	flags.IntVar(&options.Port, "port", probe.ServePort, "")
+	flags.IntVar(&options.TLSPort, "tls-port", 0, "")
+	flags.StringVar(&options.TLSName, "tls-name", "", "")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	if options.Token == "" {
+		return fmt.Errorf("%w: --token is missing", errUsage)
+	}
+	if options.TLSPort != 0 && options.TLSName == "" {
+		return fmt.Errorf("%w: --tls-port needs --tls-name", errUsage)
+	}
+	return probe.Serve(ctx, options)
 }
 
 func copyTo(args []string) error {

@@ -28,6 +28,7 @@ const usage = `usage: probe COMMAND
   tls HOST:PORT [--ca FILE --server-name NAME]
   http URL [--ca FILE --header 'NAME: VALUE' --status N --proxy URL]
   gpu [--expect N --memory BYTES --stage-time TIME --library DIR] [--no-gpu]
+  serve --token TOKEN [--port N] [--tls-port N --tls-name NAME]
   copy DIR
   sleep [TIME]
   exit CODE

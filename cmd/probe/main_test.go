@@ -31,6 +31,9 @@ func TestExitCodes(t *testing.T) {
 		{"tls 127.0.0.1:1 --ca=/does/not/exist", 1},
 		{"gpu --expect=many", 2},
 		{"gpu 1", 2},
+		{"serve", 2},
+		{"serve --token=t --tls-port=8443", 2},
+		{"serve --token=t --port=-1", 1},
 		{"copy", 2},
 		{"copy /does/not/exist", 1},
 		{"sleep", 0}, // told to end

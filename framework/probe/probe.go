@@ -1,10 +1,10 @@
-// Package probe measures: what a volume does with data, how far a connection gets, and whether
-// a GPU computes. Its functions run in a throwaway pod, through cmd/probe, and in the runner
+// Package probe measures: what a volume does with data, how far a connection gets, whether a
+// GPU computes, and, as a server, what reaches a pod and how. Its functions run in a throwaway pod, through cmd/probe, and in the runner
 // itself. Each returns a small result that says what was seen, good or bad; only what kept it
 // from measuring at all is an error. It judges nothing: the checks do.
 //
-// It needs no more than the standard library and golang.org/x/sys, so that the program in the
-// pod stays small.
+// It needs no more than the standard library, golang.org/x/sys and a WebSocket library that has
+// no dependencies, so that the program in the pod stays small.
 package probe
 
 import (

@@ -102,6 +102,20 @@ func (p *Pod) Running(ctx context.Context) error {
 	return p.wait(ctx, fmt.Sprintf("pod %s runs", p.Name()), hasStarted)
 }
 
+// Ready waits until the pod is ready, as its ReadyPort says. A container that ends before is a
+// finding.
+func (p *Pod) Ready(ctx context.Context) error {
+	return p.wait(ctx, fmt.Sprintf("pod %s gets ready", p.Name()), isReady)
+}
+
+// NotReady waits until a pod that was ready is not.
+func (p *Pod) NotReady(ctx context.Context) error {
+	return p.wait(ctx, fmt.Sprintf("pod %s is ready no more", p.Name()), func(pod *corev1.Pod) (bool, *symptom) {
+		ready, ended := isReady(pod)
+		return !ready && ended == nil, ended
+	})
+}
+
 // goal says whether a pod has become what is waited for, and returns a symptom if it never will.
 type goal func(*corev1.Pod) (bool, *symptom)
 
@@ -111,6 +125,16 @@ func hasStarted(pod *corev1.Pod) (bool, *symptom) {
 			why: "its program ended at once", do: "see the message"}
 	}
 	return running(pod) || pod.Status.Phase == corev1.PodSucceeded, nil
+}
+
+func isReady(pod *corev1.Pod) (bool, *symptom) {
+	if ended := terminated(pod); ended != nil {
+		return false, &symptom{cause: EndedEarly, text: fmt.Sprintf("exit code %d: %s", ended.ExitCode, ended.Message),
+			why: "its program ended at once", do: "see the message"}
+	}
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	}), nil
 }
 
 func hasEnded(pod *corev1.Pod) (bool, *symptom) { return terminated(pod) != nil, nil }

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	psa "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 	"k8s.io/utils/ptr"
@@ -66,6 +67,9 @@ type PodOptions struct {
 	DeviceCount int64
 	// Deadline ends the pod, the run's MaxAge if zero.
 	Deadline time.Duration
+	// ReadyPort makes the pod ready when GET /ready on this port is answered with 2xx, and not
+	// ready when that stops; asked every second. 0: ready when started.
+	ReadyPort int
 	// Resources of the container. What they leave open is 10m CPU and 32 MiB, at most 200m and
 	// 128 MiB.
 	Resources corev1.ResourceRequirements
@@ -149,6 +153,9 @@ func (k *Kit) newPod(o PodOptions) *corev1.Pod {
 		container.ImagePullPolicy = o.PullPolicy
 	}
 	container.Resources = filled(o.Resources)
+	if o.ReadyPort != 0 {
+		container.ReadinessProbe = readiness(o.ReadyPort)
+	}
 	for _, selector := range []map[string]string{settings.NodeSelector, o.NodeSelector} {
 		for key, value := range selector {
 			pod.Spec.NodeSelector[key] = value
@@ -173,6 +180,15 @@ func (k *Kit) newPod(o PodOptions) *corev1.Pod {
 		claimDevices(pod)
 	}
 	return pod
+}
+
+// readiness asks the pod every second whether it is ready.
+func readiness(port int) *corev1.Probe {
+	return &corev1.Probe{
+		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromInt(port)}},
+		// Longer than the period: an answer that comes late is one as well.
+		PeriodSeconds: 1, TimeoutSeconds: 5, FailureThreshold: 1, SuccessThreshold: 1,
+	}
 }
 
 // filled returns amounts with little of everything that they leave open. An amount of which

@@ -120,3 +120,39 @@ func TestSweepRemovesClaimsOfDevices(t *testing.T) {
 		t.Errorf("removed %v, %v", removed, err)
 	}
 }
+
+// A pod that serves is waited for, and its own end ends the wait.
+func TestReadyIsWhatThePodSays(t *testing.T) {
+	api, client := newAPI(t)
+	k, _ := kit(begin(t, client, "r1"), "2.2.3")
+	if k.newPod(PodOptions{}).Spec.Containers[0].ReadinessProbe != nil {
+		t.Error("a pod that serves nothing is asked whether it is ready")
+	}
+	pod, err := k.Pod(t.Context(), PodOptions{ReadyPort: 8080})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := pod.last.Spec.Containers[0].ReadinessProbe
+	if asked.HTTPGet.Path != "/ready" || asked.HTTPGet.Port.IntValue() != 8080 || asked.PeriodSeconds != 1 || asked.FailureThreshold != 1 {
+		t.Errorf("%+v", asked)
+	}
+	become := func(ready string, state map[string]any) {
+		api.change(podPath(pod), func(p map[string]any) {
+			set(p, map[string]any{"phase": "Running", "conditions": []any{map[string]any{"type": "Ready", "status": ready}},
+				"containerStatuses": []any{map[string]any{"name": containerName, "state": state}}})
+		})
+	}
+	running := map[string]any{"running": map[string]any{}}
+	become("True", running)
+	if err := pod.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	become("False", running)
+	if err := pod.NotReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	become("False", map[string]any{"terminated": map[string]any{"exitCode": 1, "message": "port taken"}})
+	if err := pod.Ready(t.Context()); CauseOf(err) != EndedEarly {
+		t.Errorf("%v", err)
+	}
+}
