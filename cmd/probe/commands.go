@@ -24,6 +24,8 @@ func measure(ctx context.Context, args []string) (any, error) {
 		return disk(ctx, rest)
 	case "dns", "tcp", "tls", "http":
 		return connect(ctx, command, rest)
+	case "outward":
+		return outward(ctx, rest)
 	case "gpu":
 		return gpu(ctx, rest)
 	case "serve":
@@ -113,6 +115,30 @@ func connect(ctx context.Context, command string, args []string) (any, error) {
 		return probe.TLS(ctx, target, options), nil
 	}
 	return probe.HTTP(ctx, target, options), nil
+}
+
+func outward(ctx context.Context, args []string) (any, error) {
+	flags := newFlags("outward")
+	var options probe.OutwardOptions
+	for name, forbidden := range map[string]bool{"allowed": false, "forbidden": true} {
+		flags.Func(name, "", func(text string) error {
+			options.Destinations = append(options.Destinations, probe.ParseDestination(text, forbidden))
+			return nil
+		})
+	}
+	flags.Func("name", "", func(name string) error {
+		options.Names = append(options.Names, name)
+		return nil
+	})
+	flags.DurationVar(&options.Timeout, "timeout", 0, "")
+	if err := parse(flags, args); err != nil {
+		return nil, err
+	}
+	if len(options.Destinations) > probe.MaxDestinations {
+		return nil, fmt.Errorf("%w: %d destinations, and a result holds %d", errUsage, len(options.Destinations), probe.MaxDestinations)
+	}
+	options.CAs = []byte(os.Getenv(probe.CAVariable))
+	return probe.Outward(ctx, options), nil
 }
 
 func gpu(ctx context.Context, args []string) (any, error) {

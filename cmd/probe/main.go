@@ -17,6 +17,10 @@ import (
 	"strconv"
 	"syscall"
 
+	// The image holds no public CAs, and Entra ID is signed by one: these count where the system
+	// has none.
+	_ "golang.org/x/crypto/x509roots/fallback"
+
 	"aiv.internal/conformance/framework/probe"
 )
 
@@ -27,6 +31,7 @@ const usage = `usage: probe COMMAND
   tcp HOST:PORT
   tls HOST:PORT [--ca FILE --server-name NAME]
   http URL [--ca FILE --header 'NAME: VALUE' --status N --proxy URL]
+  outward [--allowed TARGET[' via 'PROXY] --forbidden TARGET[' via 'PROXY] --name NAME --timeout TIME]...
   gpu [--expect N --memory BYTES --stage-time TIME --library DIR] [--no-gpu]
   serve --token TOKEN [--port N] [--tls-port N --tls-name NAME]
   copy DIR

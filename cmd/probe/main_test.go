@@ -29,6 +29,9 @@ func TestExitCodes(t *testing.T) {
 		{"disk write --dir=/does/not/exist", 0}, // measured: it is not there
 		{"tcp 127.0.0.1:1", 0},
 		{"tls 127.0.0.1:1 --ca=/does/not/exist", 1},
+		{"outward --allowed=127.0.0.1:1 --forbidden=127.0.0.1:1", 0},
+		{"outward --allowed", 2},
+		{"outward 127.0.0.1:1", 2},
 		{"gpu --expect=many", 2},
 		{"gpu 1", 2},
 		{"serve", 2},

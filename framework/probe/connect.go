@@ -45,6 +45,8 @@ type ConnectOptions struct {
 	Server string
 	// CAs are PEM certificates that alone are trusted; the system's if empty.
 	CAs []byte
+	// AlsoSystem trusts the system's beside CAs.
+	AlsoSystem bool
 	// ServerName overrides the name that TLS asks for and verifies.
 	ServerName string
 	// Proxy is the URL of an HTTP proxy that the connection goes through.
@@ -161,6 +163,16 @@ func (o ConnectOptions) timeout() time.Duration {
 	return defaultConnectTime
 }
 
+// roots returns what is trusted beside the options' CAs.
+func (o ConnectOptions) roots() *x509.CertPool {
+	if o.AlsoSystem {
+		if system, err := x509.SystemCertPool(); err == nil {
+			return system
+		}
+	}
+	return x509.NewCertPool()
+}
+
 // dial resolves and connects, to each address in turn until one answers.
 func (d *dialer) dial(ctx context.Context, address string) net.Conn {
 	host, port, err := net.SplitHostPort(address)
@@ -210,7 +222,7 @@ func (d *dialer) secure(ctx context.Context, connection net.Conn, host string) n
 		config.ServerName = d.options.ServerName
 	}
 	if len(d.options.CAs) > 0 {
-		config.RootCAs = x509.NewCertPool()
+		config.RootCAs = d.options.roots()
 		if !config.RootCAs.AppendCertsFromPEM(d.options.CAs) {
 			return d.fail(StepTLS, 0, &Trouble{Kind: Other, Message: "the CA file holds no PEM certificate"})
 		}
