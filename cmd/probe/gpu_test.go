@@ -302,7 +302,7 @@ func TestCopy(t *testing.T) {
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
-	for name, limit := range map[string]int64{"probe": 7e6, "probe-gpu": 6e6} {
+	for name, limit := range map[string]int64{"probe": 8e6, "probe-gpu": 5e6} {
 		info, err := os.Stat(filepath.Join(to, name))
 		if err != nil || info.Mode().Perm() != 0o755 {
 			t.Fatal(err, info)
