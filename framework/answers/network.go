@@ -60,6 +60,8 @@ func (TLSTermination) Enum() []string {
 type NetworkPolicies struct {
 	// Are network policies required?
 	Required *bool `yaml:"required" example:"true"`
+	// Labels of the hub's pod, by which policies select it. What is left out is as in the chart zero-to-jupyterhub with the release name jupyterhub.
+	HubLabels map[string]string `yaml:"hubLabels" example:"release=jupyterhub"`
 	// What pods of the namespace may and may not reach.
 	Egress Egress `yaml:"egress"`
 	// Who vouches that the egress restrictions are documented.

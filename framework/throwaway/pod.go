@@ -132,8 +132,12 @@ func isReady(pod *corev1.Pod) (bool, *symptom) {
 		return false, &symptom{cause: EndedEarly, text: fmt.Sprintf("exit code %d: %s", ended.ExitCode, ended.Message),
 			why: "its program ended at once", do: "see the message"}
 	}
+	wanted := corev1.PodReady
+	if len(pod.Spec.ReadinessGates) > 0 {
+		wanted = corev1.ContainersReady // the pod itself is not to get ready: see noTraffic
+	}
 	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		return c.Type == wanted && c.Status == corev1.ConditionTrue
 	}), nil
 }
 

@@ -33,7 +33,9 @@ type PodOptions struct {
 	Command []string
 	Args    []string
 	Env     []corev1.EnvVar
-	// Labels are added to the kit's, which win.
+	// Labels are added to the kit's, which win. A pod with labels of others, such as JupyterHub's
+	// hub, is what their policies select, and would be what their Services send traffic to: it is
+	// never ready for these (see noTraffic).
 	Labels map[string]string
 	// PullSecrets are the run's if nil. Point to an empty slice for a pod with none.
 	PullSecrets *[]string
@@ -82,8 +84,15 @@ type Mount struct {
 	ReadOnly bool
 }
 
+// ourLabels begins the keys of labels that nobody else selects by.
+const ourLabels = "conformance.aiv.internal/"
+
 // labelSpread marks the pods that keep away from each other.
-const labelSpread = "conformance.aiv.internal/spread"
+const labelSpread = ourLabels + "spread"
+
+// noTraffic is a readiness gate that nobody opens. A pod that has it is never Ready, so that no
+// Service sends it anything, whatever its labels.
+const noTraffic = ourLabels + "no-traffic"
 
 func (k *Kit) newPod(o PodOptions) *corev1.Pod {
 	settings := k.run.settings
@@ -153,6 +162,9 @@ func (k *Kit) newPod(o PodOptions) *corev1.Pod {
 		container.ImagePullPolicy = o.PullPolicy
 	}
 	container.Resources = filled(o.Resources)
+	if looksLikeOthers(o.Labels) {
+		pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: noTraffic}}
+	}
 	if o.ReadyPort != 0 {
 		container.ReadinessProbe = readiness(o.ReadyPort)
 	}
@@ -180,6 +192,16 @@ func (k *Kit) newPod(o PodOptions) *corev1.Pod {
 		claimDevices(pod)
 	}
 	return pod
+}
+
+// looksLikeOthers tells whether others' Services may select a pod by its labels.
+func looksLikeOthers(labels map[string]string) bool {
+	for key := range labels {
+		if !strings.HasPrefix(key, ourLabels) {
+			return true
+		}
+	}
+	return false
 }
 
 // readiness asks the pod every second whether it is ready.
