@@ -20,12 +20,28 @@ type Ingress struct {
 	ControllerName string `yaml:"controllerName" example:"haproxy.org/ingress-controller"`
 	// Name of the IngressClass.
 	ClassName string `yaml:"className" form:"dnsname" example:"nginx"`
+	// Gateway of the Gateway API through which JupyterHub is reached, where that takes the place of an IngressClass.
+	Gateway Gateway `yaml:"gateway"`
+	// Annotations that JupyterHub's Ingress will carry, such as a larger limit for request bodies. The suite's own carries them too, but for those of cert-manager and external-dns.
+	Annotations map[string]string `yaml:"annotations" example:"nginx.ingress.kubernetes.io/proxy-body-size=100m"`
+	// How long a WebSocket on which nothing is sent must be kept; 120s if left out.
+	WebSocketIdle Duration `yaml:"websocketIdle" example:"120s"`
 	// Where TLS ends.
 	TLSTermination TLSTermination `yaml:"tlsTermination" example:"ingress-controller"`
 	// Does port 80 redirect to 443?
 	RedirectHTTP *bool `yaml:"redirectHttp" example:"true"`
 	// Whom to call about the load balancer and ingress.
 	Contact Contact `yaml:"contact"`
+}
+
+// Gateway is a Gateway of the Gateway API.
+type Gateway struct {
+	// Namespace of the Gateway.
+	Namespace string `yaml:"namespace" form:"dnslabel" example:"ingress"`
+	// Name of the Gateway.
+	Name string `yaml:"name" form:"dnsname" example:"public"`
+	// The Gateway's listener for HTTPS; any listener that takes the route if left out.
+	Listener string `yaml:"listener" form:"dnsname" example:"https"`
 }
 
 // IngressController names an ingress controller.

@@ -24,11 +24,9 @@ func Prepare[A any](id string, make func(ctx context.Context, kit *throwaway.Kit
 	var problem error
 	ginkgo.BeforeAll(func(ctx ginkgo.SpecContext) {
 		item, known := session.catalogue.Item(id)
-		if known && item.Answer != "" {
-			if _, set := session.answers.At(item.Answer); !set {
-				problem = finding.NotDecided("what the check needs", "it could not be prepared", "set "+item.Answer+" in the answers file", "")
-				return
-			}
+		if known && item.Answer != "" && !answered(item.Answer) {
+			problem = finding.NotDecided("what the check needs", "it could not be prepared", "set "+item.Answer+" in the answers file", "")
+			return
 		}
 		kit, err := kitFor(id)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,6 +84,11 @@ func ReadOnly() bool { return session.config.ReadOnly }
 
 // Settings returns the run's settings.
 func Settings() Config { return session.config }
+
+// Wanted tells whether the run checks one of the items: what only they need is made for them.
+func Wanted(ids ...string) bool {
+	return slices.ContainsFunc(ids, func(id string) bool { return session.config.Selected[id] })
+}
 
 // Answers returns the whole answers file, for checks that hold one section against another.
 func Answers() *answers.File { return session.answers }

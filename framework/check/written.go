@@ -26,6 +26,22 @@ func requireAnswer(item checklist.Item) {
 // namespaceKey is the one answer that the command line may give as well.
 const namespaceKey = "cluster.namespace"
 
+// insteadOf names the answers that take the place of another: with the Gateway API, a Gateway
+// does what elsewhere an IngressClass does.
+var insteadOf = map[string]string{"ingress.className": "ingress.gateway"}
+
+// answered tells whether a key, or what takes its place, is in the answers file.
+func answered(key string) bool {
+	if key == namespaceKey && session.config.Namespace != "" {
+		return true
+	}
+	_, set := session.answers.At(key)
+	if instead, known := insteadOf[key]; known && !set {
+		_, set = session.answers.At(instead)
+	}
+	return set
+}
+
 // Require ends the check as not answered where one of these keys of the answers file is
 // missing: for a key that is needed only because of what another one says.
 func Require(keys ...string) { requireKeys(keys, 2) }
@@ -36,7 +52,7 @@ func requireKeys(keys []string, skip int) {
 		if key == "" {
 			continue
 		}
-		if _, set := session.answers.At(key); !set && !(key == namespaceKey && session.config.Namespace != "") {
+		if !answered(key) {
 			missing = append(missing, key)
 		}
 	}

@@ -65,3 +65,22 @@ func As(err error) *Finding {
 	}
 	return nil
 }
+
+// SeeItem turns what another item fails for into an undecided finding that points there; nil
+// stays nil, and an error that decides nothing stays as it is.
+func SeeItem(err error, item string) error {
+	f := As(err)
+	if f == nil || f.Undecided {
+		return err
+	}
+	return NotDecided(f.Expected, f.Found, f.Why, "see item "+item).Because(err)
+}
+
+// Undecide returns a failure as undecided: it is real, but not what the item asks.
+func Undecide(err error) error {
+	f := As(err)
+	if f == nil || f.Undecided {
+		return err
+	}
+	return NotDecided(f.Expected, f.Found, f.Why, f.Do).Because(err)
+}

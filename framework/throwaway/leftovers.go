@@ -26,6 +26,8 @@ var leases = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: 
 var kinds = []schema.GroupVersionResource{
 	{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"},
 	{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"},
+	HTTPRoutes,
+	IngressRouteTCPs,
 	{Group: "batch", Version: "v1", Resource: "jobs"},
 	{Version: "v1", Resource: "pods"},
 	{Group: "resource.k8s.io", Version: "v1", Resource: "resourceclaims"},

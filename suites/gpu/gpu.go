@@ -7,7 +7,6 @@ package gpu
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"aiv.internal/conformance/framework/answers"
@@ -56,7 +55,7 @@ func (s *section) start(ctx context.Context, kit *throwaway.Kit) error {
 		// For s.ready, whatever a later look at the nodes shows: no pod was started.
 		return kubeerr.FromAPI(s.failed, "list the nodes")
 	}
-	if !wanted("1.2.1", "1.2.3", "1.2.5") {
+	if !check.Wanted("1.2.1", "1.2.3", "1.2.5") {
 		return nil
 	}
 	gpu := check.Answers().GPU
@@ -67,7 +66,7 @@ func (s *section) start(ctx context.Context, kit *throwaway.Kit) error {
 	s.smoke = newSmoke(kit, gpu, s.fleet.claims, s.chosen)
 	var pods sync.WaitGroup
 	var beside []throwaway.PodOptions
-	if wanted("1.2.5") && len(s.chosen) > 0 {
+	if check.Wanted("1.2.5") && len(s.chosen) > 0 {
 		beside = append(beside, controlPod("no-gpu", gpu, s.chosen[0]))
 		pods.Go(func() { s.control = runControl(ctx, kit, gpu, s.chosen[0], s.smoke.turns) })
 	}
@@ -161,7 +160,7 @@ func (s *section) trials() []*trial {
 // and so undecided for others.
 func (s *section) requireGPU(gpu answers.GPU) {
 	if f := s.absent(gpu); f != nil {
-		check.NoError(seeOther(f, "1.2.3"), "find a GPU")
+		check.NoError(finding.SeeItem(f, "1.2.3"), "find a GPU")
 	}
 }
 
@@ -181,21 +180,6 @@ func (s *section) idle(expected string, blocked bool) []told {
 		}
 	}
 	return all
-}
-
-// seeOther turns what another item fails for into an undecided finding that points there; nil
-// stays nil.
-func seeOther(err error, item string) error {
-	f := finding.As(err)
-	if f == nil || f.Undecided {
-		return err
-	}
-	return finding.NotDecided(f.Expected, f.Found, f.Why, "see item "+item).Because(err)
-}
-
-// wanted tells whether the run checks one of the items.
-func wanted(ids ...string) bool {
-	return slices.ContainsFunc(ids, func(id string) bool { return check.Settings().Selected[id] })
 }
 
 // report ends the check with the finding, if there is one.

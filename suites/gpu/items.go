@@ -100,7 +100,7 @@ func (s *section) checkPlugin(ctx context.Context) {
 				all = append(all, told{t.node.name, f})
 			}
 		case t.outcome == unplaced:
-			all = append(all, told{t.node.name, finding.As(seeOther(t.why, "1.2.5"))})
+			all = append(all, told{t.node.name, finding.As(finding.SeeItem(t.why, "1.2.5"))})
 		default:
 			all = append(all, told{t.node.name, t.why})
 		}
@@ -203,7 +203,7 @@ func (s *section) checkLabels(ctx context.Context) {
 		case t.outcome == unplaced:
 			all = append(all, told{t.node.name, t.why})
 		default:
-			all = append(all, told{t.node.name, finding.As(seeOther(t.why, "1.2.3"))})
+			all = append(all, told{t.node.name, finding.As(finding.SeeItem(t.why, "1.2.3"))})
 		}
 	}
 	report(merge(expected, append(append(all, s.idle(expected, false)...), s.starved(expected)...)))

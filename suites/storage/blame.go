@@ -26,7 +26,7 @@ func blame(err error, expected string) error {
 	if slices.Contains(storageCauses, cause) || cause == throwaway.NoneSeen && aboutVolumes(err.Error()) || volumeTied(err) {
 		return err
 	}
-	return undecide(kubeerr.FromAPI(err, expected))
+	return finding.Undecide(kubeerr.FromAPI(err, expected))
 }
 
 // aboutVolumes recognises a time-out whose last events are about the volume (pkg/kubelet and
@@ -55,23 +55,4 @@ func nowhereElse(err error) bool {
 func refusedSize(err error) bool {
 	reason := kubeerr.ReasonOf(err)
 	return reason == kubeerr.Quota || reason == kubeerr.LimitRange
-}
-
-// seeOther turns what another item fails for into an undecided finding that points there; nil
-// stays nil, and an error that decides nothing stays as it is.
-func seeOther(err error, item string) error {
-	f := finding.As(err)
-	if f == nil || f.Undecided {
-		return err
-	}
-	return finding.NotDecided(f.Expected, f.Found, f.Why, "see item "+item).Because(err)
-}
-
-// undecide returns a failure as undecided: it is real, but not what the item asks.
-func undecide(err error) error {
-	f := finding.As(err)
-	if f == nil || f.Undecided {
-		return err
-	}
-	return finding.NotDecided(f.Expected, f.Found, f.Why, f.Do).Because(err)
 }

@@ -72,7 +72,7 @@ var _ = check.Subsection("6.1", func() {
 // item 6.1.1 fails for that, and one defect is to be one failure.
 func classOf(ctx context.Context, name string) *storagev1.StorageClass {
 	class, err := findClass(ctx, check.Cluster().Client, name)
-	check.NoError(seeOther(err, "6.1.1"), "find StorageClass "+name)
+	check.NoError(finding.SeeItem(err, "6.1.1"), "find StorageClass "+name)
 	return class
 }
 

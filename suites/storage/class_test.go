@@ -81,7 +81,7 @@ func TestMissingClassNamesThoseThatAreThere(t *testing.T) {
 		&storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "ceph-rbd"}})
 	_, err := findClass(t.Context(), client, "ceph-rdb")
 	wantFinding(t, finding.As(err), "there are: ceph-rbd, cephfs")
-	other := finding.As(seeOther(err, "6.1.1"))
+	other := finding.As(finding.SeeItem(err, "6.1.1"))
 	if other == nil || !other.Undecided || other.Do != "see item 6.1.1" {
 		t.Errorf("another item's finding: %+v", other)
 	}

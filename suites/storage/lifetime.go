@@ -42,7 +42,7 @@ func live(ctx context.Context, kit *throwaway.Kit, a answers.StorageClass) (*lif
 	defer cancel()
 	class, err := findClass(ctx, kit.Client().Kube, a.Name)
 	if err != nil {
-		return nil, seeOther(err, "6.1.1")
+		return nil, finding.SeeItem(err, "6.1.1")
 	}
 	v := &lifetime{storageClass: class}
 	v.claimed = claimVolume(ctx, kit, "volume", a.Name, userMode(a.AccessModes), check.Answers().StorageQuotas.PerUser)

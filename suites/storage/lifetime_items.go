@@ -71,9 +71,9 @@ var _ = check.Subsection("6.1", func() {
 			}
 			ready()
 			v.requireVolume("6.2.1", "6.1.1")
-			check.NoError(seeOther(v.write.err, "6.1.4.1"), "write to the volume")
+			check.NoError(finding.SeeItem(v.write.err, "6.1.4.1"), "write to the volume")
 			check.NoError(pointTo(judgeWritten(v.write.result), "6.1.4.1"), "write to the volume")
-			check.NoError(seeOther(v.read.err, "6.1.4.1"), "read the volume")
+			check.NoError(finding.SeeItem(v.read.err, "6.1.4.1"), "read the volume")
 			check.NoError(pointTo(judgeRead(v.write.result, v.read.result), "6.1.4.1"), "read the volume")
 			report(judgeGrown(v.read.result, v.growth, v.size, v.larger))
 			check.Evidence("filesystem before", size(v.read.result.Grown.From))
@@ -124,13 +124,13 @@ func pointTo(f *finding.Finding, item string) error {
 	if f == nil {
 		return nil
 	}
-	return seeOther(f, item)
+	return finding.SeeItem(f, item)
 }
 
 // proveSize ends the check as failed where the filesystem is smaller than what was claimed.
 // err is why it was not looked at, which the other item reports.
 func proveSize(c *claimed, volume probe.Volume, err error, item string) {
-	check.NoError(seeOther(err, item), "look at the volume")
+	check.NoError(finding.SeeItem(err, item), "look at the volume")
 	if volume.Total == 0 {
 		check.Undecided("a filesystem of "+c.size.String(), "the pod could not look at it", "", "see item "+item)
 	}

@@ -90,7 +90,7 @@ func judgeRefusal(err error, kind limitKind, limit, over resource.Quantity) (by 
 			"see whether the namespace has a LimitRange with a maximum for PersistentVolumeClaim; else have it created, or take "+kind.key+" out").Because(err)
 	}
 	// Refused for another reason, which says nothing of the limit.
-	return "", finding.As(undecide(kubeerr.FromAPI(err, expected)))
+	return "", finding.As(finding.Undecide(kubeerr.FromAPI(err, expected)))
 }
 
 // messageOf returns the API server's own words, or else those of the error.

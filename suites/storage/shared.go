@@ -85,7 +85,7 @@ func share(ctx context.Context, kit *throwaway.Kit, a answers.StorageClass) (*sh
 	class, err := findClass(ctx, kit.Client().Kube, a.Shared())
 	if err != nil {
 		if a.Shared() == a.Name {
-			return nil, seeOther(err, "6.1.1")
+			return nil, finding.SeeItem(err, "6.1.1")
 		}
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
+	"aiv.internal/conformance/framework/finding"
 	"aiv.internal/conformance/framework/throwaway"
 )
 
@@ -89,13 +90,13 @@ func (c *claimed) whileBinding(ctx context.Context, work func(context.Context) e
 // want of room, the item that is about the size fails for it.
 func (c *claimed) requireClaim(sizeItem string) {
 	if c.tooLarge != nil {
-		check.NoError(seeOther(c.refused, sizeItem), "claim a volume")
+		check.NoError(finding.SeeItem(c.refused, sizeItem), "claim a volume")
 	}
-	check.NoError(undecide(c.refused), "claim a volume")
+	check.NoError(finding.Undecide(c.refused), "claim a volume")
 }
 
 // requireVolume is requireClaim that also wants the claim bound, which bindItem is about.
 func (c *claimed) requireVolume(sizeItem, bindItem string) {
 	c.requireClaim(sizeItem)
-	check.NoError(seeOther(c.unbound, bindItem), "bind a claim")
+	check.NoError(finding.SeeItem(c.unbound, bindItem), "bind a claim")
 }
