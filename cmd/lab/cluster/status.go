@@ -7,6 +7,7 @@ import (
 
 	"aiv.internal/conformance/cmd/lab/controlplane"
 	"aiv.internal/conformance/cmd/lab/faults"
+	"aiv.internal/conformance/cmd/lab/firewall"
 	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/network"
 	"aiv.internal/conformance/cmd/lab/node"
@@ -36,7 +37,7 @@ func Processes() []string {
 	names := []string{
 		node.Holder,
 		controlplane.Etcd, controlplane.APIServer, controlplane.ControllerManager, controlplane.Scheduler,
-		registryProcess, entraProcess, storage.SnapshotController,
+		registryProcess, entraProcess, companyProcess, storage.SnapshotController,
 	}
 	for short := range storage.Drivers {
 		names = append(names, storage.Controller(short), storage.Provisioner(short), storage.Resizer(short), storage.Snapshotter(short))
@@ -102,6 +103,8 @@ func (l Lab) askCluster(ctx context.Context, add func(name string, ok bool, word
 	report(add, "simulated GPUs", gpusReady(ctx, cluster))
 	report(add, "registry", registryReady(l.Dir)(ctx))
 	report(add, "simulated Entra ID", entraReady(l.Dir)(ctx))
+	report(add, "simulated GitLab, S3, Ceph and outside", companyReady(l.Dir)(ctx))
+	report(add, "company firewall", firewall.Ready(ctx))
 }
 
 func report(add func(name string, ok bool, words string), name string, err error) {

@@ -19,6 +19,7 @@ import (
 	"aiv.internal/conformance/cmd/lab/controlplane"
 	"aiv.internal/conformance/cmd/lab/entra/directory"
 	"aiv.internal/conformance/cmd/lab/faults"
+	"aiv.internal/conformance/cmd/lab/firewall"
 	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/images"
 	"aiv.internal/conformance/cmd/lab/kubeconfig"
@@ -140,7 +141,10 @@ func newSecret(path string) error {
 func (l Lab) start(ctx context.Context, made <-chan error) error {
 	supervisor := l.supervisor()
 	err := l.Say.Step("network "+topology.Underlay+" on bridge "+topology.Bridge, func() error {
-		return errors.Join(network.Up(ctx), network.AddHosts(network.HostsFile), node.Hold(ctx, supervisor))
+		if err := errors.Join(network.Up(ctx), network.AddHosts(network.HostsFile), node.Hold(ctx, supervisor)); err != nil {
+			return err
+		}
+		return firewall.Apply(ctx, l.Dir.FaultActive)
 	})
 	if err != nil {
 		return err
@@ -166,6 +170,7 @@ func (l Lab) start(ctx context.Context, made <-chan error) error {
 		return l.pushImage(ctx, made)
 	})
 	group.Go(func() error { return l.startEntra(ctx) })
+	group.Go(func() error { return l.startCompany(ctx) })
 	group.Go(func() error { return l.fill(ctx, apiReady) })
 	if err := group.Wait(); err != nil {
 		return err

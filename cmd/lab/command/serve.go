@@ -3,6 +3,7 @@ package command
 import (
 	"github.com/spf13/cobra"
 
+	"aiv.internal/conformance/cmd/lab/company"
 	"aiv.internal/conformance/cmd/lab/csi"
 	"aiv.internal/conformance/cmd/lab/entra"
 	"aiv.internal/conformance/cmd/lab/gpu"
@@ -12,6 +13,6 @@ import (
 // newServe holds the servers that `lab up` starts in the background.
 func newServe() *cobra.Command {
 	command := &cobra.Command{Use: "serve", Short: "Run one server of the lab in the foreground", Hidden: true}
-	command.AddCommand(csi.NewCommand(), entra.NewCommand(), gpu.NewCommand(), registry.NewCommand())
+	command.AddCommand(company.NewCommand(), csi.NewCommand(), entra.NewCommand(), gpu.NewCommand(), registry.NewCommand())
 	return command
 }

@@ -19,7 +19,7 @@ const (
 // HostLines are the lab's names, as hosts(5) writes them.
 func HostLines() string {
 	var lines strings.Builder
-	for _, name := range []string{topology.RegistryHost, topology.LoginHost, topology.GraphHost} {
+	for _, name := range []string{topology.RegistryHost, topology.LoginHost, topology.GraphHost, topology.GitLabHost, topology.S3Host, topology.CephMonHost, topology.OutsideHost} {
 		lines.WriteString(topology.HostIP + " " + name + "\n")
 	}
 	return lines.String()

@@ -22,6 +22,7 @@ const (
 	Proxy             = "kube-proxy"
 	Registry          = "registry"
 	Entra             = "entra"
+	Company           = "company"
 )
 
 // Kubelet is the name of a node's certificate, which serves and identifies the node.
@@ -96,6 +97,7 @@ func issueAll(dir state.Dir, authority *Authority, requests map[string]Request) 
 func companyRequests() map[string]Request {
 	return map[string]Request{
 		Registry: {CommonName: topology.RegistryHost, Hosts: []string{topology.RegistryHost, topology.HostIP, "127.0.0.1"}},
+		Company:  {CommonName: "stand-ins of the lab (simulated)", Hosts: []string{topology.GitLabHost, topology.S3Host, topology.OutsideHost, topology.HostIP}},
 		Entra:    {CommonName: topology.LoginHost, Hosts: []string{topology.LoginHost, topology.GraphHost, topology.HostIP, "localhost", "127.0.0.1"}},
 	}
 }

@@ -83,6 +83,14 @@ const (
 	OutsideURL  = "https://" + OutsideHost + ":" + OutsidePort
 )
 
+// The address at which clouds tell a machine, and every pod that reaches it, the machine's
+// credentials. The lab has a stand-in for the server, at a port of the host's.
+const (
+	MetadataIP      = "169.254.169.254"
+	MetadataNetwork = "169.254.0.0/16"
+	MetadataPort    = "8169"
+)
+
 // The customer's namespace and what is in it.
 const (
 	Namespace      = "jupyterhub-prod"
