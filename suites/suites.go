@@ -13,6 +13,7 @@ import (
 	_ "aiv.internal/conformance/suites/identity"
 	_ "aiv.internal/conformance/suites/integrations"
 	_ "aiv.internal/conformance/suites/monitoring"
+	_ "aiv.internal/conformance/suites/network"
 	_ "aiv.internal/conformance/suites/operations"
 	_ "aiv.internal/conformance/suites/pending"
 	_ "aiv.internal/conformance/suites/registry"

@@ -107,6 +107,8 @@ type Connection struct {
 	Status    int    `json:"status,omitempty"`
 	Date      string `json:"date,omitempty"`
 	Challenge string `json:"challenge,omitempty"`
+	// Simulated is what a server that only stands for another one says of itself.
+	Simulated string `json:"simulated,omitempty"`
 	// Body is the beginning of the answer. It stays in the process: it may hold secrets.
 	Body []byte `json:"-"`
 }

@@ -17,6 +17,10 @@ import (
 // maxBody is how much of an HTTP answer is read, in bytes.
 const maxBody = 64 << 10
 
+// simulatedHeader is that of answers in a test cluster whose server owns up to standing only
+// for a real one.
+const simulatedHeader = "Conformance-Simulated"
+
 // HTTP sends one request, over TLS for https, and reads the answer. It follows no redirect:
 // that is another connection.
 func HTTP(ctx context.Context, address string, o ConnectOptions) Connection {
@@ -116,6 +120,7 @@ func (d *dialer) ask(ctx context.Context, connection net.Conn, target *url.URL) 
 	defer answer.Body.Close()
 	d.result.Body, _ = io.ReadAll(io.LimitReader(answer.Body, maxBody))
 	d.result.Status, d.result.Date = answer.StatusCode, answer.Header.Get("Date")
+	d.result.Simulated = short(answer.Header.Get(simulatedHeader))
 	d.result.Challenge = short(answer.Header.Get("Www-Authenticate"))
 	if !d.expected(answer.StatusCode) {
 		d.fail(StepHTTP, time.Since(started), &Trouble{Kind: BadStatus, Message: "the server answers " + answer.Status})

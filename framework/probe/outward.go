@@ -93,6 +93,8 @@ type Way struct {
 	Peer string `json:"p,omitempty"`
 	// Status is that of the HTTP answer.
 	Status int `json:"s,omitempty"`
+	// Simulated says that the server only stands for a real one, in its own words.
+	Simulated bool `json:"x,omitempty"`
 	// Issuer is who signed a certificate that was not accepted, where there is room.
 	Issuer string `json:"i,omitempty"`
 }
@@ -152,7 +154,7 @@ func (o OutwardOptions) reach(ctx context.Context, d Destination) Connection {
 
 // wayOf keeps what a reader needs of a connection.
 func wayOf(c Connection) Way {
-	w := Way{Broke: c.Broke, Peer: c.Peer, Status: c.Status}
+	w := Way{Broke: c.Broke, Peer: c.Peer, Status: c.Status, Simulated: c.Simulated != ""}
 	for _, name := range WaySteps() {
 		taken := -1.0
 		for _, step := range c.Steps {

@@ -25,7 +25,7 @@ func secureServer(t *testing.T) (*httptest.Server, []byte) {
 func TestOutward(t *testing.T) {
 	server, own := secureServer(t)
 	other, _ := secureServer(t)
-	silent := listen(t, func(net.Conn) { time.Sleep(time.Minute) })
+	silent := listen(t, func(c net.Conn) { time.Sleep(5 * time.Second); c.Close() })
 	demanding := listen(t, func(c net.Conn) {
 		defer c.Close()
 		_, _ = c.Read(make([]byte, 1000))
@@ -82,7 +82,7 @@ func TestOutward(t *testing.T) {
 // Forty destinations fit into a termination message, whatever became of them, and their
 // verdicts are all there.
 func TestOutwardFits(t *testing.T) {
-	full := Way{MS: []float64{1234.5, 1000.1, -1, 2000.2, 3000.3}, Broke: StepHTTP, Kind: BadStatus, Status: 503,
+	full := Way{MS: []float64{1234.5, 1000.1, -1, 2000.2, 3000.3}, Broke: StepHTTP, Kind: BadStatus, Status: 503, Simulated: true,
 		Peer: "[2001:db8:1111:2222:3333:4444:5555:6666]:65535", Message: strings.Repeat("a long message ", 20), Issuer: strings.Repeat("CN=an issuer ", 20)}
 	for _, count := range []int{1, 10, 40, MaxDestinations} {
 		t.Run(fmt.Sprint(count), func(t *testing.T) {

@@ -8,7 +8,7 @@ var _ = check.Subsection("pending", func() {
 	check.Pending( // networking and domain
 		"2.1.1", "2.1.2", "2.1.3",
 		"2.2.1", "2.2.2", "2.2.3", "2.2.4",
-		"2.3.1", "2.3.2", "2.3.3", "2.3.4.1", "2.3.4.2", "2.3.4.3", "2.3.4.4", "2.3.4.5")
+		"2.3.1", "2.3.3", "2.3.4.1")
 	check.Pending( // certificates
 		"3.1.1", "3.1.2", "3.1.3.1", "3.1.3.2", "3.1.3.3", "3.1.4", "3.1.5")
 	check.Pending( // backup
@@ -30,5 +30,5 @@ var _ = check.Subsection("pending", func() {
 	check.Pending( // staging, test users, deployment window
 		"14.1.1", "14.1.2", "14.2.1", "15.1.1")
 	check.Pending( // JupyterHub readiness
-		"N.1.1", "N.1.2", "N.1.3", "N.1.4", "N.1.5", "N.1.6", "N.1.7", "N.1.8", "N.1.9", "N.1.10", "N.1.11")
+		"N.1.1", "N.1.2", "N.1.3", "N.1.4", "N.1.6", "N.1.7", "N.1.8", "N.1.9", "N.1.10", "N.1.11")
 })

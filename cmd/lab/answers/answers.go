@@ -34,6 +34,7 @@ type values struct {
 	SecretExpires, RedirectURI                    string
 	TestUser, TestUserPassword                    string
 	LoginURL, GraphURL                            string
+	GitLabURL, S3URL, CephMon, OutsideURL         string
 	Users, Admins, GPUUsers, Auditors             group
 	// On is the day of the attestations, Next one half a year later, Until one a year later.
 	On, Next, Until string
@@ -81,6 +82,10 @@ func Render(dir state.Dir, now time.Time) ([]byte, error) {
 		RedirectURI:      directory.RedirectURI,
 		LoginURL:         topology.LoginURL,
 		GraphURL:         topology.GraphURL,
+		GitLabURL:        topology.GitLabURL,
+		S3URL:            topology.S3URL,
+		CephMon:          topology.CephMon,
+		OutsideURL:       topology.OutsideURL,
 		Users:            group{directory.UsersName, directory.UsersID},
 		Admins:           group{directory.AdminsName, directory.AdminsID},
 		GPUUsers:         group{directory.GPUName, directory.GPUID},

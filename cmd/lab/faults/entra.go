@@ -28,6 +28,7 @@ func tenantFaults() []Fault {
 			Description: "Entra ID and Graph do not run: connections are refused",
 			Failed:      []string{"4.1.3"},
 			Undecided:   without(entraItems, "4.1.3"),
+			MayFail:     []string{"2.3.4.2"},
 			Words:       []string{"refused"},
 			Break:       stopProcesses("entra"),
 			Mend:        startProcesses,

@@ -8,8 +8,10 @@ var (
 	permissionItems = []string{"1.1.5.1", "1.1.5.2", "1.1.5.3"}
 	// volumeItems make claims and the pods that write to them.
 	volumeItems = []string{"6.1.1", "6.1.4.1", "6.1.4.2", "6.2.1", "6.2.2", "6.2.3"}
+	// outwardItems ask, from pods, for what is outside the cluster.
+	outwardItems = []string{"2.3.2", "2.3.4.2", "2.3.4.3", "2.3.4.4", "2.3.4.5", "N.1.5"}
 	// podItems run throwaway pods.
-	podItems = slices.Concat(gpuPodItems, volumeItems, []string{"5.1.6", "N.2.registry-from-pods", "N.2.own-program"})
+	podItems = slices.Concat(gpuPodItems, volumeItems, outwardItems, []string{"5.1.6", "N.2.registry-from-pods", "N.2.own-program"})
 	// gpuPodItems run pods on GPU nodes, and gpuItems ask about these nodes.
 	gpuPodItems = []string{"1.2.1", "1.2.3", "1.2.5"}
 	gpuItems    = slices.Concat(gpuPodItems, []string{"1.2.2", "1.2.4"})

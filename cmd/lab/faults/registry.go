@@ -32,7 +32,7 @@ func registryFaults() []Fault {
 			Failed:      []string{"5.1.1", "N.2.registry-asks"},
 			Undecided:   []string{"5.1.2", "5.1.3", "5.1.4", "5.1.5", "5.1.6"},
 			May:         afterPull,
-			MayFail:     []string{"N.2.registry-from-pods"},
+			MayFail:     []string{"2.3.4.5", "N.2.registry-from-pods"},
 			Words:       []string{"refused"},
 			Break:       stopProcesses("registry"),
 			Mend:        startProcesses,
