@@ -145,7 +145,7 @@ func (o OutwardOptions) reach(ctx context.Context, d Destination) Connection {
 		return TCP(ctx, d.Target, options)
 	}
 	c := HTTP(ctx, d.Target, options)
-	if c.OK() && c.Status == http.StatusProxyAuthRequired {
+	if c.OK() && d.Proxy != "" && c.Status == http.StatusProxyAuthRequired {
 		// The proxy's own answer to a request in the clear: it led nowhere.
 		c.Broke, c.Trouble = StepProxy, &Trouble{Kind: BadStatus, Message: "the proxy asks for credentials"}
 	}

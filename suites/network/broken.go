@@ -7,9 +7,9 @@ import (
 	"aiv.internal/conformance/framework/probe"
 )
 
-// judgeBroken explains a way that did not lead to its destination. here is how far the runner
-// came to it: it tells a service that is down from a way that is closed. lacking are CA files
-// that could not be used.
+// judgeBroken explains a way that did not lead to its destination; its caller says what was
+// expected. here is how far the runner came to it: it tells a service that is down from a way
+// that is closed. lacking are CA files that could not be used.
 func judgeBroken(d probe.Destination, w, here probe.Way, lacking string) *finding.Finding {
 	found := wayName(d) + ": " + wayText(w)
 	if w.Message != "" {
@@ -28,7 +28,7 @@ func judgeBroken(d probe.Destination, w, here probe.Way, lacking string) *findin
 	if w.Issuer != "" {
 		found += "; the certificate was issued by " + w.Issuer
 	}
-	f := finding.Failed("a pod with the hub's labels reaches "+wayName(d), found, why, do)
+	f := finding.Failed("", found, why, do)
 	f.Undecided = w.Kind == probe.Stopped
 	return f
 }
@@ -36,7 +36,7 @@ func judgeBroken(d probe.Destination, w, here probe.Way, lacking string) *findin
 // brokenWhy says what most likely is in the way, and what to do about it.
 func brokenWhy(d probe.Destination, w, here probe.Way, reachedHere bool) (why, do string) {
 	where := endpoint(d.Target)
-	open := fmt.Sprintf("have the firewall opened from the pods' network to %s, and see the NetworkPolicies for egress that select the hub's pods", where)
+	const open = "have the firewall opened from the pods' network to these addresses and ports, and see the NetworkPolicies for egress that select the hub's pods"
 	if d.Proxy != "" && w.Broke != probe.StepTLS && w.Broke != probe.StepHTTP {
 		if w.Broke == probe.StepProxy {
 			return "the proxy " + d.Proxy + " refuses to go there for a pod",
@@ -46,7 +46,7 @@ func brokenWhy(d probe.Destination, w, here probe.Way, reachedHere bool) (why, d
 			"have the way from the pods' network to the proxy opened, or name the target in runner.proxies.no if pods reach it without a proxy"
 	}
 	sameHere := !reachedHere && here.Broke == w.Broke && here.Kind == w.Kind
-	down := "see whether it runs: tell its owners; then " + open
+	const down = "ask the service's owners whether it runs; once the runner reaches it, run this again"
 	switch w.Kind {
 	case probe.Timeout, probe.NoRoute, probe.Refused:
 		switch {

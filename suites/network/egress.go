@@ -146,7 +146,7 @@ func (o *outward) reached(ctx context.Context, all []probe.Destination) []*findi
 	var broken []probe.Destination
 	var simulated []string
 	for _, d := range all {
-		w := o.ways[d]
+		w := o.way(d)
 		check.Evidence(wayName(d), wayText(w))
 		if w.Simulated {
 			simulated = append(simulated, d.Target)
@@ -166,8 +166,13 @@ func (o *outward) reached(ctx context.Context, all []probe.Destination) []*findi
 	check.Step("try from the runner what the pod could not reach")
 	here := o.fromRunner(ctx, broken)
 	var findings []*finding.Finding
+	var names []string
 	for _, d := range broken {
-		findings = append(findings, judgeBroken(d, o.ways[d], here[d], o.trust.note()))
+		names = append(names, wayName(d))
+		findings = append(findings, judgeBroken(d, o.way(d), here[d], o.trust.note()))
+	}
+	for _, f := range findings {
+		f.Expected = "a pod with the hub's labels reaches " + strings.Join(names, ", ")
 	}
 	return findings
 }
@@ -177,7 +182,7 @@ func (o *outward) refused(ctx context.Context, targets []string) []*finding.Find
 	var findings []*finding.Finding
 	for _, target := range targets {
 		for _, d := range forbiddenWays(target, check.Answers().Runner.Proxies) {
-			w := o.ways[d]
+			w := o.way(d)
 			check.Evidence("forbidden: "+wayName(d), wayText(w))
 			f, byDNS := judgeForbidden(d, w)
 			if byDNS {

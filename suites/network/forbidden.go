@@ -70,7 +70,7 @@ func judgeMetadata(w probe.Way) *finding.Finding {
 		return finding.NotDecided(expected, "the probe was stopped", "the run was stopped", "run it again")
 	case w.Connected():
 		return finding.Failed(expected, hostOf(metadata.Target)+" was reached from a pod with the labels of a user's: "+wayText(w),
-			"neither the cluster's network nor a NetworkPolicy closes it: in a cloud, every notebook can get the machine's credentials there",
+			"nothing closes it, no firewall and no NetworkPolicy: in a cloud, every notebook can get the machine's credentials there",
 			"forbid egress to "+hostOf(metadata.Target)+"/32 for pods with component=singleuser-server; the chart does so with singleuser.networkPolicy and a network that enforces it")
 	case slices.Contains([]string{probe.Refused, probe.Timeout, probe.NoRoute, probe.Reset, probe.Denied}, w.Kind):
 		return nil

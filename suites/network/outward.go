@@ -128,6 +128,15 @@ func notRun(err error, expected string) error {
 	return undecided.Because(err)
 }
 
+// way returns how far the hub's pod came to a destination. One that it was not asked for is no
+// success: nothing is known of it.
+func (o *outward) way(d probe.Destination) probe.Way {
+	if w, asked := o.ways[d]; asked {
+		return w
+	}
+	return probe.Way{Broke: probe.StepDNS, Kind: probe.Stopped, Message: "the pod was not asked for it, which is a defect of this suite"}
+}
+
 // describe records what the hub's pod was.
 func (o *outward) describe() {
 	check.Evidence("asked by", "a throwaway pod with the hub's labels on "+o.node)
