@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"aiv.internal/conformance/cmd/lab/controlplane"
+	"aiv.internal/conformance/cmd/lab/dns"
 	"aiv.internal/conformance/cmd/lab/faults"
 	"aiv.internal/conformance/cmd/lab/firewall"
 	"aiv.internal/conformance/cmd/lab/gpu"
@@ -38,6 +39,9 @@ func Processes() []string {
 		node.Holder,
 		controlplane.Etcd, controlplane.APIServer, controlplane.ControllerManager, controlplane.Scheduler,
 		registryProcess, entraProcess, companyProcess, storage.SnapshotController,
+	}
+	for _, server := range dns.Servers() {
+		names = append(names, server.Name)
 	}
 	for short := range storage.Drivers {
 		names = append(names, storage.Controller(short), storage.Provisioner(short), storage.Resizer(short), storage.Snapshotter(short))
@@ -101,6 +105,7 @@ func (l Lab) askCluster(ctx context.Context, add func(name string, ok bool, word
 	report(add, "cluster DNS", dnsReady(ctx, cluster))
 	report(add, "storage drivers", driversKnown(ctx, cluster))
 	report(add, "simulated GPUs", gpusReady(ctx, cluster))
+	report(add, "company DNS", dns.Ready(ctx))
 	report(add, "registry", registryReady(l.Dir)(ctx))
 	report(add, "simulated Entra ID", entraReady(l.Dir)(ctx))
 	report(add, "simulated GitLab, S3, Ceph and outside", companyReady(l.Dir)(ctx))

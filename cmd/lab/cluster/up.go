@@ -171,6 +171,7 @@ func (l Lab) start(ctx context.Context, made <-chan error) error {
 	})
 	group.Go(func() error { return l.startEntra(ctx) })
 	group.Go(func() error { return l.startCompany(ctx) })
+	group.Go(func() error { return l.startDNS(ctx) })
 	group.Go(func() error { return l.fill(ctx, apiReady) })
 	if err := group.Wait(); err != nil {
 		return err

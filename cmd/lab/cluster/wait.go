@@ -64,7 +64,7 @@ func (l Lab) waitServices(ctx context.Context, cluster *seed.Cluster) error {
 	if len(faults.Active(l.Dir)) > 0 {
 		return nil
 	}
-	for _, condition := range []func(context.Context, *seed.Cluster) error{dnsReady, driversKnown, labelGPUs, gpusReady, accountsReady} {
+	for _, condition := range []func(context.Context, *seed.Cluster) error{dnsReady, domainKnown, driversKnown, labelGPUs, gpusReady, accountsReady} {
 		if err := process.Until(ctx, func(ctx context.Context) error { return condition(ctx, cluster) }); err != nil {
 			return err
 		}

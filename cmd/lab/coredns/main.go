@@ -7,8 +7,8 @@ import (
 	"github.com/coredns/coredns/coremain"
 
 	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/forward"
 	_ "github.com/coredns/coredns/plugin/health"
-	_ "github.com/coredns/coredns/plugin/hosts"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/loadbalance"
 	_ "github.com/coredns/coredns/plugin/metrics"
@@ -20,7 +20,7 @@ import (
 // directives is the order in which the plugins see a query: CoreDNS's own, shortened, but
 // with template behind the plugins that know names, so that it can answer for the rest.
 var directives = []string{
-	"reload", "health", "ready", "prometheus", "errors", "loadbalance", "hosts", "kubernetes", "template",
+	"reload", "health", "ready", "prometheus", "errors", "loadbalance", "kubernetes", "forward", "template",
 }
 
 func main() {

@@ -19,8 +19,8 @@ const (
 // HostLines are the lab's names, as hosts(5) writes them.
 func HostLines() string {
 	var lines strings.Builder
-	for _, name := range []string{topology.RegistryHost, topology.LoginHost, topology.GraphHost, topology.GitLabHost, topology.S3Host, topology.CephMonHost, topology.OutsideHost} {
-		lines.WriteString(topology.HostIP + " " + name + "\n")
+	for _, host := range topology.Hosts() {
+		lines.WriteString(host.Address + " " + host.Name + "\n")
 	}
 	return lines.String()
 }

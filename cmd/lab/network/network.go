@@ -31,6 +31,11 @@ func Up(ctx context.Context) error {
 			return fmt.Errorf("bridge %s: %w", topology.Bridge, err)
 		}
 	}
+	for _, address := range []string{topology.DNSServer1, topology.DNSServer2} {
+		if err := ip(ctx, "address replace "+address+"/32 dev "+topology.Bridge); err != nil {
+			return fmt.Errorf("address of a DNS server: %w", err)
+		}
+	}
 	for _, node := range topology.Nodes() {
 		if exists(Namespace(node.Name)) {
 			continue

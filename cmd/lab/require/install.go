@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"time"
 )
@@ -38,25 +37,33 @@ func install(ctx context.Context, missing *MissingError, out io.Writer, systemd 
 			break
 		}
 	}
-	if systemd && slices.Contains(missing.Tools, "containerd") {
-		err = errors.Join(err, disableService(ctx))
+	if systemd {
+		err = errors.Join(err, disableServices(ctx, missing.Tools))
 	}
 	return err
 }
 
-// disableService ends containerd's service, which the package has started and enabled: the
-// lab starts its own for each node, and the machine ran none before. An install that failed
-// half way, or was interrupted, may have started it as well.
-func disableService(ctx context.Context) error {
-	if _, err := exec.LookPath("containerd"); err != nil {
-		return nil
-	}
+// services are those that a package starts and enables when it is installed, by the tool for
+// which the lab has it installed.
+var services = map[string]string{"containerd": "containerd.service", "named": "named.service"}
+
+// disableServices ends the services that came with the tools: the lab starts its own, and the
+// machine ran none before. An install that failed half way, or was interrupted, may have
+// started them as well.
+func disableServices(ctx context.Context, installed []string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	said, err := exec.CommandContext(ctx, "systemctl", "disable", "--now", "containerd.service").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("containerd's service, which came with the package, still runs: %w: %s: "+
-			"systemctl disable --now containerd.service", err, strings.TrimSpace(string(said)))
+	var failed []error
+	for _, tool := range installed {
+		service, starts := services[tool]
+		if _, err := exec.LookPath(tool); !starts || err != nil {
+			continue
+		}
+		said, err := exec.CommandContext(ctx, "systemctl", "disable", "--now", service).CombinedOutput()
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s, which came with its package, still runs: %w: %s: systemctl disable --now %[1]s",
+				service, err, strings.TrimSpace(string(said))))
+		}
 	}
-	return nil
+	return errors.Join(failed...)
 }

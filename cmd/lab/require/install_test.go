@@ -47,6 +47,10 @@ func TestInstall(t *testing.T) {
 		failed  bool
 	}{
 		{"containerd's service is ended", withContainerd, true, "", "", []string{update, installs("containerd bindfs"), disable}, false},
+		{
+			"named's service is ended", &MissingError{Packages: []string{"bind9"}, Tools: []string{"named"}}, true, "", "",
+			[]string{update, installs("bind9"), "systemctl disable --now named.service"}, false,
+		},
 		{"no systemd, no service", withContainerd, false, "", "", []string{update, installs("containerd bindfs")}, false},
 		{
 			"a service that was there before stays", &MissingError{Packages: []string{"bindfs"}, Tools: []string{"bindfs"}},
@@ -56,7 +60,7 @@ func TestInstall(t *testing.T) {
 		{"failed before containerd", withContainerd, true, "exit 1", "containerd", []string{update}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			scripts := map[string]string{"apt-get": c.apt, "systemctl": "", "containerd": ""}
+			scripts := map[string]string{"apt-get": c.apt, "systemctl": "", "containerd": "", "named": ""}
 			delete(scripts, c.lacks)
 			called := programs(t, scripts)
 			err := install(t.Context(), c.missing, io.Discard, c.systemd)

@@ -41,6 +41,7 @@ var tools = []tool{
 	{"mkfs.xfs", "xfsprogs", ""},
 	{"xfs_growfs", "xfsprogs", ""},
 	{"bindfs", "bindfs", ""},
+	{"named", "bind9", ""},
 	{"gcc", "gcc", "the script that builds the simulated GPU driver"},
 	{"/usr/include/stdlib.h", "libc6-dev", "gcc"},
 }

@@ -21,7 +21,6 @@ import (
 	"aiv.internal/conformance/cmd/lab/csi"
 	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/kubeconfig"
-	"aiv.internal/conformance/cmd/lab/network"
 	"aiv.internal/conformance/cmd/lab/state"
 	"aiv.internal/conformance/cmd/lab/topology"
 )
@@ -35,23 +34,11 @@ const tokenLifetime = 365 * 24 * time.Hour
 // All seeds the cluster: what is cluster-wide, and the customer's namespace.
 func All(ctx context.Context, cluster *Cluster, dir state.Dir) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return dns(ctx, cluster) })
+	group.Go(func() error { return cluster.applyEmbedded(ctx, "dns.yaml") })
 	group.Go(func() error { return storage(ctx, cluster) })
 	group.Go(func() error { return GPU(ctx, cluster) })
 	group.Go(func() error { return Namespace(ctx, cluster, dir) })
 	return group.Wait()
-}
-
-func dns(ctx context.Context, cluster *Cluster) error {
-	hosts := &corev1.ConfigMap{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: metav1.ObjectMeta{Name: "coredns-hosts", Namespace: metav1.NamespaceSystem},
-		Data:       map[string]string{"hosts": network.HostLines()},
-	}
-	if err := cluster.applyTyped(ctx, metav1.NamespaceSystem, hosts); err != nil {
-		return err
-	}
-	return cluster.applyEmbedded(ctx, "dns.yaml")
 }
 
 func storage(ctx context.Context, cluster *Cluster) error {

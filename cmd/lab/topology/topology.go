@@ -136,3 +136,15 @@ func Nodes() []Node {
 func GPUNodes() []Node {
 	return slices.DeleteFunc(Nodes(), func(node Node) bool { return node.GPUs == 0 })
 }
+
+// Host is a name in the company's domain and its address.
+type Host struct{ Name, Address string }
+
+// Hosts are all names in the company's domain.
+func Hosts() []Host {
+	hosts := []Host{{HubHost, VIP}}
+	for _, name := range []string{RegistryHost, LoginHost, GraphHost, GitLabHost, S3Host, CephMonHost, OutsideHost} {
+		hosts = append(hosts, Host{name, HostIP})
+	}
+	return hosts
+}
