@@ -36,6 +36,7 @@ type values struct {
 	LoginURL, GraphURL                            string
 	GitLabURL, S3URL, CephMon, OutsideURL         string
 	Users, Admins, GPUUsers, Auditors             group
+	HubHost, DNSServers, VIP                      string
 	// On is the day of the attestations, Next one half a year later, Until one a year later.
 	On, Next, Until string
 }
@@ -90,6 +91,9 @@ func Render(dir state.Dir, now time.Time) ([]byte, error) {
 		Admins:           group{directory.AdminsName, directory.AdminsID},
 		GPUUsers:         group{directory.GPUName, directory.GPUID},
 		Auditors:         group{directory.OtherName, directory.OtherID},
+		HubHost:          topology.HubHost,
+		DNSServers:       topology.DNSServer1 + ", " + topology.DNSServer2,
+		VIP:              topology.VIP,
 		On:               now.AddDate(0, 0, -1).Format(time.DateOnly),
 		Next:             now.AddDate(0, 6, 0).Format(time.DateOnly),
 		Until:            now.AddDate(1, 0, 0).Format(time.DateOnly),

@@ -44,6 +44,7 @@ func TestZones(t *testing.T) {
 			[]string{FaultOther}, told{OtherAddress, serial + 1}, told{OtherAddress, serial + 1},
 			told{OtherAddress, serial + 1}, told{OtherAddress, serial + 1},
 		},
+		{[]string{FaultMissing}, told{"", serial + 1}, told{"", serial + 1}, told{"", serial + 1}, told{"", serial + 1}},
 		{[]string{FaultClusterOther}, right, right, told{OtherAddress, serial}, told{OtherAddress, serial}},
 		{[]string{FaultClusterUnknown}, right, right, told{"", serial}, told{"", serial}},
 	} {

@@ -21,6 +21,7 @@ var templates = template.Must(template.New("").ParseFS(files, "templates/*"))
 
 // Faults that the servers' answers hold.
 const (
+	FaultMissing        = "dns-record-missing"
 	FaultStale          = "dns-server-stale"
 	FaultOther          = "dns-other-address"
 	FaultClusterOther   = "dns-cluster-differs"
@@ -29,7 +30,7 @@ const (
 
 // Faults are the names of all of them.
 func Faults() []string {
-	return []string{FaultStale, FaultOther, FaultClusterOther, FaultClusterUnknown}
+	return []string{FaultMissing, FaultStale, FaultOther, FaultClusterOther, FaultClusterUnknown}
 }
 
 const (
@@ -69,6 +70,8 @@ func (s Server) zone(view string, faults []string) zone {
 	case planted(FaultStale) && s.Address == topology.DNSServer2:
 		z.Serial--
 		z.move(OldAddress)
+	case planted(FaultMissing):
+		z.Serial++
 	case planted(FaultOther):
 		z.Serial++
 		z.move(OtherAddress)
@@ -76,7 +79,7 @@ func (s Server) zone(view string, faults []string) zone {
 	if view == forCluster && planted(FaultClusterOther) {
 		z.move(OtherAddress)
 	}
-	if view == forCluster && planted(FaultClusterUnknown) {
+	if planted(FaultMissing) || view == forCluster && planted(FaultClusterUnknown) {
 		z.Hosts = slices.DeleteFunc(z.Hosts, func(h topology.Host) bool { return h.Name == topology.HubHost })
 	}
 	return z

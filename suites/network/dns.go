@@ -1,0 +1,61 @@
+package network
+
+import (
+	"context"
+	"time"
+
+	"aiv.internal/conformance/framework/answers"
+	"aiv.internal/conformance/framework/check"
+	"aiv.internal/conformance/framework/throwaway"
+)
+
+// askLimit bounds the questions to all DNS servers.
+const askLimit = 60 * time.Second
+
+var _ = check.Subsection("2.1", func() {
+	check.Item("2.1.1", func(ctx context.Context, a answers.DNS) {
+		company := check.Answers().Runner.CompanyDomain
+		check.NoError(judgeName(a.Domain, company), "read the answers")
+		check.NoError(judgeResolves(survey(ctx, a)), "resolve the domain")
+	})
+	check.Item("2.1.2", func(ctx context.Context, a answers.DNS) {
+		if len(a.Servers) == 0 {
+			check.Warn("only the runner's own resolver was asked", "the answers name no DNS server", "set dns.servers")
+		}
+		asked := survey(ctx, a)
+		warnOfWildcard(asked)
+		check.NoError(judgeRecord(asked, check.Answers().Ingress.VIP), "resolve the domain")
+	})
+	check.Chain("resolver of a pod", func() {
+		var pod view
+		ready := check.Prepare("2.1.3", func(ctx context.Context, kit *throwaway.Kit, a answers.DNS) (err error) {
+			if a.Domain != "" {
+				pod, err = askPod(ctx, kit, a.Domain)
+			}
+			return err
+		})
+		check.Item("2.1.3", func(ctx context.Context, a answers.DNS) {
+			asked := survey(ctx, a, pod)
+			warnOfTCP(asked)
+			check.NoError(judgePropagation(asked, check.Answers().Ingress.VIP), "compare what the domain resolves to")
+			ready() // without a pod, the others may still have differed
+			warnOfSerials(asked)
+		})
+	})
+})
+
+// survey asks the answered servers and the runner's resolver, and records in one table who
+// answered what. More may have been asked already.
+func survey(ctx context.Context, a answers.DNS, more ...view) inquiry {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	check.Step("ask %d DNS servers and the runner's resolver for %s", len(a.Servers), a.Domain)
+	asked := ask(ctx, a.Domain, a.Servers)
+	for _, v := range more {
+		if v.who != "" {
+			asked.resolvers = append(asked.resolvers, v)
+		}
+	}
+	check.Evidence("who answers what", asked.table())
+	return asked
+}

@@ -1,0 +1,258 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"aiv.internal/conformance/framework/check"
+	"aiv.internal/conformance/framework/finding"
+)
+
+// judgeName holds the name against the rules for names of hosts and the company's domain.
+func judgeName(name, company string) error {
+	expected := fmt.Sprintf("dns.domain is a name inside the company's domain %s", company)
+	switch labels, valid := dns.IsDomainName(name); {
+	case company == "":
+		return finding.NotDecided("dns.domain is a name inside the company's domain", "the answers do not say which that is", "", "set runner.companyDomain")
+	case !valid || len(name) > 253:
+		return finding.Failed(expected, fmt.Sprintf("%q is none: a name has 253 characters at most, and 63 between two dots", name), "a slip of the pen", "correct dns.domain")
+	case labels < 2:
+		return finding.Failed(expected, fmt.Sprintf("%q has no dot", name), "browsers and certificates need the full name", "give the full name in dns.domain")
+	case !dns.IsSubDomain(dns.CanonicalName(company), dns.CanonicalName(name)):
+		return finding.Failed(expected, fmt.Sprintf("%s lies outside of it", name), "the name was assigned in another domain, or one of the two answers is wrong",
+			"have a name inside the company's domain assigned, or correct dns.domain or runner.companyDomain")
+	}
+	return nil
+}
+
+// judgeResolves returns nil if one of the company's DNS servers has an address for the name.
+// Where none of them answers, the runner's resolver may tell it.
+func judgeResolves(q inquiry) error {
+	expected := q.name + " resolves to an address"
+	heard := answering(q.servers)
+	if len(heard) == 0 {
+		heard = answering(q.resolvers)
+	}
+	switch {
+	case len(heard) == 0:
+		return silence(expected, slices.Concat(q.servers, q.resolvers))
+	case slices.ContainsFunc(heard, func(v view) bool { return len(v.addresses) > 0 }):
+		return nil
+	}
+	return finding.Failed(expected, heard[0].who+" answers: "+heard[0].short(), "nobody has made the record, or it was made in another zone",
+		"make an A record for it at the company's DNS; see 2.1.2")
+}
+
+// silence is the finding where nobody told anything.
+func silence(expected string, all []view) error {
+	var said []string
+	for _, v := range all {
+		said = append(said, v.who+": "+words(v.err))
+	}
+	found := strings.Join(said, "; ")
+	if slices.ContainsFunc(all, func(v view) bool { return failure(v.err) }) {
+		return finding.Failed(expected, found, "the DNS server cannot read the zone, or cannot reach the server that has it", "see the DNS server's log")
+	}
+	return finding.NotDecided(expected, found, "the runner's network lets no DNS through to these servers, they serve other clients only, or all of them are down",
+		"let the runner reach port 53 (UDP and TCP) of the servers, or run it where that is so; correct dns.servers if these are not the company's")
+}
+
+// failure tells a server's own failure from a way that is closed to the runner.
+func failure(err error) bool {
+	var refused refusal
+	return errors.As(err, &refused) && refused.code == dns.RcodeServerFailure
+}
+
+// judgeRecord holds what each server answers against the address of the load balancer. A
+// server that does not answer is 2.1.3's to judge, as long as another one does.
+func judgeRecord(q inquiry, vip string) error {
+	expected := fmt.Sprintf("%s resolves to %s (ingress.vip), and to nothing else", q.name, vip)
+	want, err := netip.ParseAddr(vip)
+	if err != nil {
+		return finding.NotDecided("an address to compare with", fmt.Sprintf("%q is none", vip), "", "correct ingress.vip")
+	}
+	asked := q.servers
+	if len(asked) == 0 {
+		asked = q.resolvers
+	}
+	judged := answering(asked)
+	if len(judged) == 0 {
+		return silence(expected, asked)
+	}
+	var wrong []string
+	missing := false
+	for _, v := range judged {
+		if !slices.Equal(v.addresses, []netip.Addr{want.Unmap()}) {
+			wrong = append(wrong, v.who+" answers: "+v.short())
+			missing = missing || len(v.addresses) == 0
+		}
+	}
+	switch {
+	case len(wrong) == 0:
+		return nil
+	case missing:
+		return finding.Failed(expected, strings.Join(wrong, "; "), "the record was not made, or has not reached this server", "make an A record "+q.name+" → "+vip+", or see why the zone is not transferred to the server")
+	}
+	return finding.Failed(expected, strings.Join(wrong, "; "), "the record still has an earlier address, or one that it shares with another service; or ingress.vip is wrong",
+		"correct the record of "+q.name+" at these servers, or ingress.vip")
+}
+
+// difference is how one of those who were asked differs from the others.
+type difference struct{ found, why, do string }
+
+// judgePropagation returns nil if all who were asked answer alike.
+func judgePropagation(q inquiry, vip string) error {
+	expected := fmt.Sprintf("all DNS servers, the runner and the pods resolve %s alike, and the servers have the zone with the same serial", q.name)
+	if len(q.servers) == 0 {
+		return finding.NotDecided(expected, "no DNS server is answered", "the list is empty", "name the company's DNS servers in dns.servers")
+	}
+	heard := answering(q.servers)
+	if len(heard) == 0 {
+		return silence(expected, q.servers)
+	}
+	right := reference(heard, vip)
+	if len(right.addresses) == 0 {
+		return finding.Failed(expected, right.who+" answers: "+right.short(), "the record was not made", "see 2.1.2")
+	}
+	different := slices.Concat(serversDiffer(q.servers, right), serialsDiffer(q), resolversDiffer(q.resolvers, right))
+	if len(different) > 0 {
+		return together(expected, different)
+	}
+	for _, v := range q.resolvers {
+		if v.err != nil { // only the runner's own, see resolversDiffer
+			return finding.NotDecided(expected, v.who+": "+words(v.err), "the DNS server of the runner's machine does not answer", "see /etc/resolv.conf of the runner's machine, or run it elsewhere")
+		}
+	}
+	return nil
+}
+
+// answering are those who either have the name or deny it.
+func answering(asked []view) []view {
+	return slices.DeleteFunc(slices.Clone(asked), func(v view) bool { return v.err != nil })
+}
+
+// reference is the answer that the others are held against: the one with the load balancer's
+// address, if a server has it, or else the first with any.
+func reference(heard []view, vip string) view {
+	if want, err := netip.ParseAddr(vip); err == nil {
+		for _, v := range heard {
+			if slices.Equal(v.addresses, []netip.Addr{want.Unmap()}) {
+				return v
+			}
+		}
+	}
+	if i := slices.IndexFunc(heard, func(v view) bool { return len(v.addresses) > 0 }); i > 0 {
+		return heard[i]
+	}
+	return heard[0]
+}
+
+func serversDiffer(servers []view, right view) []difference {
+	var different []difference
+	for _, v := range servers {
+		switch {
+		case v.err != nil && failure(v.err):
+			different = append(different, difference{v.who + ": " + words(v.err), "this server cannot read the zone, or cannot reach the server that has it", "see the log of " + v.who})
+		case v.err != nil:
+			// Others answer, so it is not the runner's network.
+			different = append(different, difference{v.who + ": " + words(v.err), "this server is down, or a firewall keeps the runner from it alone, or it serves other clients only",
+				"see whether " + v.who + " runs and answers on port 53, or correct dns.servers"})
+		case !slices.Equal(v.addresses, right.addresses):
+			different = append(different, difference{fmt.Sprintf("%s answers: %s; %s answers: %s", v.who, v.said(), right.who, right.said()),
+				"a change has not reached this server: its zone is not transferred, or its cache still holds the old record", "see the zone transfer to " + v.who + ", or wait until the TTL is over"})
+		}
+	}
+	return different
+}
+
+// serialsDiffer compares the zone at the servers that have it themselves. Where they have the
+// name in different zones, the serials count different things.
+func serialsDiffer(q inquiry) []difference {
+	states := q.serials()
+	if len(states) < 2 || slices.ContainsFunc(states, func(s authority) bool { return s.zone != states[0].zone }) {
+		return nil
+	}
+	var said []string
+	for _, v := range q.servers {
+		if v.of.authoritative {
+			said = append(said, fmt.Sprintf("%s has serial %d", v.who, v.of.serial))
+		}
+	}
+	return []difference{{"zone " + states[0].zone + ": " + strings.Join(said, ", "),
+		"the last change of the zone has not been transferred to all servers; domain controllers, of which each counts for itself, differ for ever",
+		"see the zone transfers (NOTIFY, AXFR, IXFR), then run it again; waive the item where each server counts for itself"}}
+}
+
+func resolversDiffer(resolvers []view, right view) []difference {
+	var different []difference
+	for i, v := range resolvers {
+		isRunner := i == 0
+		switch {
+		case v.err != nil && isRunner: // its own trouble, not the domain's
+		case v.err != nil:
+			different = append(different, difference{v.who + ": " + words(v.err), "the cluster's DNS is down or cannot reach the company's servers, or a network policy keeps pods from it",
+				"see the cluster's DNS (CoreDNS) and its log, and the namespace's network policies"})
+		case slices.Equal(v.addresses, right.addresses):
+		case isRunner:
+			different = append(different, difference{fmt.Sprintf("%s answers: %s; %s answers: %s", v.who, v.short(), right.who, right.short()),
+				"the runner's machine asks another DNS server, or its hosts file holds the name", "see /etc/resolv.conf and /etc/hosts of the runner's machine"})
+		default:
+			different = append(different, difference{fmt.Sprintf("%s answers: %s; %s answers: %s", v.who, v.short(), right.who, right.short()),
+				"the cluster's DNS does not forward the company's domain to these servers, holds the name itself, or is told something else than the rest of the company (split DNS)",
+				"have the cluster's DNS (CoreDNS: forward, hosts, rewrite) ask the company's servers for the domain, and these tell pods the same"})
+		}
+	}
+	return different
+}
+
+// together is one finding of several differences, the same advice said once.
+func together(expected string, different []difference) error {
+	var found, why, do []string
+	for _, d := range different {
+		found = append(found, d.found)
+		if !slices.Contains(why, d.why) {
+			why = append(why, d.why)
+		}
+		if !slices.Contains(do, d.do) {
+			do = append(do, d.do)
+		}
+	}
+	return finding.Failed(expected, strings.Join(found, "\n"), strings.Join(why, "\n"), strings.Join(do, "\n"))
+}
+
+// warnOfWildcard says where the name may resolve only because every name does.
+func warnOfWildcard(q inquiry) {
+	for _, v := range q.servers {
+		if len(v.anything) > 0 && slices.Equal(v.anything, v.addresses) {
+			check.Warn(fmt.Sprintf("%s answers a name that nobody made in the same way: %s", v.who, list(v.anything)),
+				"a wildcard record answers for every name, so that the domain may have no record of its own", "see whether "+q.name+" has one")
+		}
+	}
+}
+
+// warnOfTCP names the servers that answer over UDP alone.
+func warnOfTCP(q inquiry) {
+	for _, v := range q.servers {
+		if v.tcp != nil {
+			check.Warn(fmt.Sprintf("%s does not answer over TCP: %s", v.who, words(v.tcp)),
+				"a firewall lets only UDP through to port 53: answers that do not fit into a datagram are lost (RFC 7766)", "open TCP port 53 to "+v.who)
+		}
+	}
+}
+
+// warnOfSerials says where the zone's serials could not be compared.
+func warnOfSerials(q inquiry) {
+	states := q.serials()
+	cached := slices.ContainsFunc(q.servers, func(v view) bool { return v.err == nil && !v.of.authoritative })
+	switch {
+	case len(states) > 1:
+		check.Warn("the servers have the name in different zones", "one of them holds a part of the domain as a zone of its own", "see which zones the servers hold; the table names them")
+	case cached:
+		check.Warn("a server answers from its cache, or tells no serial", "it is a resolver, not a server of the zone: it shows a change only when the TTL is over", "name the zone's own servers in dns.servers")
+	}
+}
