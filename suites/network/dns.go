@@ -9,20 +9,27 @@ import (
 	"aiv.internal/conformance/framework/throwaway"
 )
 
-// askLimit bounds the questions to all DNS servers.
-const askLimit = 60 * time.Second
+const (
+	// askLimit bounds the questions to all DNS servers.
+	askLimit = 60 * time.Second
+	// settleWait is how long a change may take from one server to the next until they are
+	// asked again.
+	settleWait = time.Second
+)
 
 var _ = check.Subsection("2.1", func() {
 	check.Item("2.1.1", func(ctx context.Context, a answers.DNS) {
-		company := check.Answers().Runner.CompanyDomain
-		check.NoError(judgeName(a.Domain, company), "read the answers")
-		check.NoError(judgeResolves(survey(ctx, a)), "resolve the domain")
+		check.NoError(judgeName(a.Domain, check.Answers().Runner.CompanyDomain), "read the answers")
+		asked := survey(ctx, a)
+		record(asked)
+		check.NoError(judgeResolves(asked), "resolve the domain")
 	})
 	check.Item("2.1.2", func(ctx context.Context, a answers.DNS) {
 		if len(a.Servers) == 0 {
 			check.Warn("only the runner's own resolver was asked", "the answers name no DNS server", "set dns.servers")
 		}
 		asked := survey(ctx, a)
+		record(asked)
 		warnOfWildcard(asked)
 		check.NoError(judgeRecord(asked, check.Answers().Ingress.VIP), "resolve the domain")
 	})
@@ -35,7 +42,12 @@ var _ = check.Subsection("2.1", func() {
 			return err
 		})
 		check.Item("2.1.3", func(ctx context.Context, a answers.DNS) {
-			asked := survey(ctx, a, pod)
+			asked := survey(ctx, a)
+			if pod.who != "" {
+				asked.resolvers = append(asked.resolvers, pod)
+			}
+			asked.settle(ctx, settleWait)
+			record(asked)
 			warnOfTCP(asked)
 			check.NoError(judgePropagation(asked, check.Answers().Ingress.VIP), "compare what the domain resolves to")
 			ready() // without a pod, the others may still have differed
@@ -44,18 +56,13 @@ var _ = check.Subsection("2.1", func() {
 	})
 })
 
-// survey asks the answered servers and the runner's resolver, and records in one table who
-// answered what. More may have been asked already.
-func survey(ctx context.Context, a answers.DNS, more ...view) inquiry {
+// survey asks the answered servers and the runner's resolver.
+func survey(ctx context.Context, a answers.DNS) inquiry {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	check.Step("ask %d DNS servers and the runner's resolver for %s", len(a.Servers), a.Domain)
-	asked := ask(ctx, a.Domain, a.Servers)
-	for _, v := range more {
-		if v.who != "" {
-			asked.resolvers = append(asked.resolvers, v)
-		}
-	}
-	check.Evidence("who answers what", asked.table())
-	return asked
+	return ask(ctx, a.Domain, a.Servers)
 }
+
+// record notes in one table who answered what.
+func record(asked inquiry) { check.Evidence("who answers what", asked.table()) }

@@ -51,7 +51,6 @@ func ask(ctx context.Context, name string, servers []string) inquiry {
 	}
 	all.Go(func() { asked.resolvers[0] = askRunner(ctx, name) })
 	all.Wait()
-	asked.settle(ctx, time.Second)
 	return asked
 }
 

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	name   = "jupyterhub.aiv.internal"
-	vip    = "10.0.0.100"
-	apex   = "aiv.internal. 60 IN SOA ns1 admin %d 3600 600 86400 60"
-	record = name + ". 300 IN A " + vip
+	name    = "jupyterhub.aiv.internal"
+	vip     = "10.0.0.100"
+	apex    = "aiv.internal. 60 IN SOA ns1 admin %d 3600 600 86400 60"
+	address = name + ". 300 IN A " + vip
 )
 
 // zoneServer is a DNS server for aiv.internal on this machine.
@@ -168,17 +168,17 @@ func expect(t *testing.T, what string, err error, want string) {
 }
 
 func TestServers(t *testing.T) {
-	good := zoneOf(5, record).serve(t, true)
+	good := zoneOf(5, address).serve(t, true)
 	alias := zoneOf(5, name+". 30 IN CNAME ingress.aiv.internal.", "ingress.aiv.internal. 300 IN A "+vip).serve(t, true)
-	truncated := zoneOf(5, record)
+	truncated := zoneOf(5, address)
 	for i := range 60 {
 		truncated.records = append(truncated.records, fmt.Sprintf("%s. 300 IN A 10.1.0.%d", name, i))
 	}
 	failing, refusing := zoneOf(5), zoneOf(5)
 	failing.code, refusing.code = dns.RcodeServerFailure, dns.RcodeRefused
-	losing := zoneOf(5, record)
+	losing := zoneOf(5, address)
 	losing.lost.Store(1)
-	cache := zoneOf(4, record)
+	cache := zoneOf(4, address)
 	cache.cached = true
 	for _, test := range []struct {
 		what    string
@@ -186,18 +186,18 @@ func TestServers(t *testing.T) {
 		// what each item says
 		resolves, record, alike string
 	}{
-		{"two that agree", []string{good, zoneOf(5, record).serve(t, true)}, "", "", ""},
+		{"two that agree", []string{good, zoneOf(5, address).serve(t, true)}, "", "", ""},
 		{"an alias", []string{good, alias}, "", "", ""},
 		{"a lost datagram", []string{losing.serve(t, true)}, "", "", ""},
 		{"a cache with an older serial", []string{good, cache.serve(t, true)}, "", "", ""},
-		{"UDP alone", []string{good, zoneOf(5, record).serve(t, false)}, "", "", ""},
+		{"UDP alone", []string{good, zoneOf(5, address).serve(t, false)}, "", "", ""},
 		{"one is stale", []string{good, zoneOf(4, name+". 300 IN A 10.0.0.9").serve(t, true)}, "", "10.0.0.9", "10.0.0.9"},
-		{"one has an older zone", []string{good, zoneOf(4, record).serve(t, true)}, "", "", "serial 4"},
+		{"one has an older zone", []string{good, zoneOf(4, address).serve(t, true)}, "", "", "serial 4"},
 		{"one lacks the record", []string{good, zoneOf(5).serve(t, true)}, "", "NXDOMAIN", "NXDOMAIN"},
 		{"all lack the record", []string{zoneOf(5).serve(t, true)}, "NXDOMAIN", "NXDOMAIN", "see 2.1.2"},
 		{"no address", []string{zoneOf(5, name+". 60 IN TXT a").serve(t, true)}, "no address", "no address", "no address"},
-		{"two addresses", []string{zoneOf(5, record, name+". 60 IN A 10.0.0.9").serve(t, true)}, "", "10.0.0.9", "10.0.0.9"},
-		{"another IPv6 address", []string{zoneOf(5, record, name+". 60 IN AAAA fd00::9").serve(t, true)}, "", "fd00::9", "fd00::9"},
+		{"two addresses", []string{zoneOf(5, address, name+". 60 IN A 10.0.0.9").serve(t, true)}, "", "10.0.0.9", "10.0.0.9"},
+		{"another IPv6 address", []string{zoneOf(5, address, name+". 60 IN AAAA fd00::9").serve(t, true)}, "", "fd00::9", "fd00::9"},
 		{"many addresses", []string{truncated.serve(t, true)}, "", "10.1.0.59", "10.1.0.59"},
 		{"an alias to nothing", []string{zoneOf(5, name+". 60 IN CNAME gone.aiv.internal.").serve(t, true)}, "NXDOMAIN", "NXDOMAIN", "NXDOMAIN"},
 		{"an alias to itself", []string{good, zoneOf(5, name+". 60 IN CNAME "+name+".").serve(t, true)}, "", "", "do not end"},
@@ -224,8 +224,8 @@ func TestServers(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	good := zoneOf(7, record).serve(t, true)
-	bare := zoneOf(7, record)
+	good := zoneOf(7, address).serve(t, true)
+	bare := zoneOf(7, address)
 	bare.cached = true
 	udp := bare.serve(t, false)
 	closed := closedPort(t)
@@ -244,9 +244,9 @@ func TestTable(t *testing.T) {
 
 // A zone that changes all the time has different serials at one moment, not for ever.
 func TestSerialsMayBeOnTheirWay(t *testing.T) {
-	late := zoneOf(4, record)
+	late := zoneOf(4, address)
 	q := inquiry{name: name}
-	for _, server := range []string{zoneOf(5, record).serve(t, true), late.serve(t, true)} {
+	for _, server := range []string{zoneOf(5, address).serve(t, true), late.serve(t, true)} {
 		q.servers = append(q.servers, askServer(t.Context(), server, name, "nobody.aiv.internal"))
 	}
 	if len(q.serials()) != 2 {
@@ -281,7 +281,7 @@ func TestWildcard(t *testing.T) {
 	if got := q.servers[0].anything; len(got) != 1 {
 		t.Errorf("the wildcard was not seen: %v", got)
 	}
-	q = asked(t, zoneOf(5, record).serve(t, true))
+	q = asked(t, zoneOf(5, address).serve(t, true))
 	if got := q.servers[0].anything; len(got) != 0 {
 		t.Errorf("a wildcard where there is none: %v", got)
 	}
