@@ -102,9 +102,6 @@ func judgeRecord(q inquiry, vip string) error {
 		"correct the record of "+q.name+" at these servers, or ingress.vip")
 }
 
-// difference is how one of those who were asked differs from the others.
-type difference struct{ found, why, do string }
-
 // judgePropagation returns nil if all who were asked answer alike.
 func judgePropagation(q inquiry, vip string) error {
 	expected := fmt.Sprintf("all DNS servers, the runner and the pods resolve %s alike, and the servers have the zone with the same serial", q.name)
@@ -120,13 +117,9 @@ func judgePropagation(q inquiry, vip string) error {
 		return finding.Failed(expected, right.who+" answers: "+right.short(), "the record was not made", "see 2.1.2")
 	}
 	different := slices.Concat(serversDiffer(q.servers, right), serialsDiffer(q), resolversDiffer(q.resolvers, right))
-	if len(different) > 0 {
-		return together(expected, different)
-	}
-	for _, v := range q.resolvers {
-		if v.err != nil { // only the runner's own, see resolversDiffer
-			return finding.NotDecided(expected, v.who+": "+words(v.err), "the DNS server of the runner's machine does not answer", "see /etc/resolv.conf of the runner's machine, or run it elsewhere")
-		}
+	if f := merge(different); f != nil {
+		f.Expected = expected
+		return f
 	}
 	return nil
 }
@@ -152,19 +145,19 @@ func reference(heard []view, vip string) view {
 	return heard[0]
 }
 
-func serversDiffer(servers []view, right view) []difference {
-	var different []difference
+func serversDiffer(servers []view, right view) []*finding.Finding {
+	var different []*finding.Finding
 	for _, v := range servers {
 		switch {
 		case v.err != nil && failure(v.err):
-			different = append(different, difference{v.who + ": " + words(v.err), "this server cannot read the zone, or cannot reach the server that has it", "see the log of " + v.who})
+			different = append(different, finding.Failed("", v.who+": "+words(v.err), "this server cannot read the zone, or cannot reach the server that has it", "see the log of "+v.who))
 		case v.err != nil:
 			// Others answer, so it is not the runner's network.
-			different = append(different, difference{v.who + ": " + words(v.err), "this server is down, or a firewall keeps the runner from it alone, or it serves other clients only",
-				"see whether " + v.who + " runs and answers on port 53, or correct dns.servers"})
+			different = append(different, finding.Failed("", v.who+": "+words(v.err), "this server is down, or a firewall keeps the runner from it alone, or it serves other clients only",
+				"see whether "+v.who+" runs and answers on port 53, or correct dns.servers"))
 		case !slices.Equal(v.addresses, right.addresses):
-			different = append(different, difference{fmt.Sprintf("%s answers: %s; %s answers: %s", v.who, v.said(), right.who, right.said()),
-				"a change has not reached this server: its zone is not transferred, or its cache still holds the old record", "see the zone transfer to " + v.who + ", or wait until the TTL is over"})
+			different = append(different, finding.Failed("", fmt.Sprintf("%s answers: %s; %s answers: %s", v.who, v.said(), right.who, right.said()),
+				"a change has not reached this server: its zone is not transferred, or its cache still holds the old record", "see the zone transfer to "+v.who+", or wait until the TTL is over"))
 		}
 	}
 	return different
@@ -172,7 +165,7 @@ func serversDiffer(servers []view, right view) []difference {
 
 // serialsDiffer compares the zone at the servers that have it themselves. Where they have the
 // name in different zones, the serials count different things.
-func serialsDiffer(q inquiry) []difference {
+func serialsDiffer(q inquiry) []*finding.Finding {
 	states := q.serials()
 	if len(states) < 2 || slices.ContainsFunc(states, func(s authority) bool { return s.zone != states[0].zone }) {
 		return nil
@@ -183,46 +176,32 @@ func serialsDiffer(q inquiry) []difference {
 			said = append(said, fmt.Sprintf("%s has serial %d", v.who, v.of.serial))
 		}
 	}
-	return []difference{{"zone " + states[0].zone + ": " + strings.Join(said, ", "),
+	return []*finding.Finding{finding.Failed("", "zone "+states[0].zone+": "+strings.Join(said, ", "),
 		"the last change of the zone has not been transferred to all servers; domain controllers, of which each counts for itself, differ for ever",
-		"see the zone transfers (NOTIFY, AXFR, IXFR), then run it again; waive the item where each server counts for itself"}}
+		"see the zone transfers (NOTIFY, AXFR, IXFR), then run it again; waive the item where each server counts for itself")}
 }
 
-func resolversDiffer(resolvers []view, right view) []difference {
-	var different []difference
+func resolversDiffer(resolvers []view, right view) []*finding.Finding {
+	var different []*finding.Finding
 	for i, v := range resolvers {
 		isRunner := i == 0
 		switch {
 		case v.err != nil && isRunner: // its own trouble, not the domain's
+			different = append(different, finding.NotDecided("", v.who+": "+words(v.err), "the DNS server of the runner's machine does not answer", "see /etc/resolv.conf of the runner's machine, or run it elsewhere"))
 		case v.err != nil:
-			different = append(different, difference{v.who + ": " + words(v.err), "the cluster's DNS is down or cannot reach the company's servers, or a network policy keeps pods from it",
-				"see the cluster's DNS (CoreDNS) and its log, and the namespace's network policies"})
+			different = append(different, finding.Failed("", v.who+": "+words(v.err), "the cluster's DNS is down or cannot reach the company's servers, or a network policy keeps pods from it",
+				"see the cluster's DNS (CoreDNS) and its log, and the namespace's network policies"))
 		case slices.Equal(v.addresses, right.addresses):
 		case isRunner:
-			different = append(different, difference{fmt.Sprintf("%s answers: %s; %s answers: %s", v.who, v.short(), right.who, right.short()),
-				"the runner's machine asks another DNS server, or its hosts file holds the name", "see /etc/resolv.conf and /etc/hosts of the runner's machine"})
+			different = append(different, finding.Failed("", fmt.Sprintf("%s answers: %s; %s answers: %s", v.who, v.short(), right.who, right.short()),
+				"the runner's machine asks another DNS server, or its hosts file holds the name", "see /etc/resolv.conf and /etc/hosts of the runner's machine"))
 		default:
-			different = append(different, difference{fmt.Sprintf("%s answers: %s; %s answers: %s", v.who, v.short(), right.who, right.short()),
+			different = append(different, finding.Failed("", fmt.Sprintf("%s answers: %s; %s answers: %s", v.who, v.short(), right.who, right.short()),
 				"the cluster's DNS does not forward the company's domain to these servers, holds the name itself, or is told something else than the rest of the company (split DNS)",
-				"have the cluster's DNS (CoreDNS: forward, hosts, rewrite) ask the company's servers for the domain, and these tell pods the same"})
+				"have the cluster's DNS (CoreDNS: forward, hosts, rewrite) ask the company's servers for the domain, and these tell pods the same"))
 		}
 	}
 	return different
-}
-
-// together is one finding of several differences, the same advice said once.
-func together(expected string, different []difference) error {
-	var found, why, do []string
-	for _, d := range different {
-		found = append(found, d.found)
-		if !slices.Contains(why, d.why) {
-			why = append(why, d.why)
-		}
-		if !slices.Contains(do, d.do) {
-			do = append(do, d.do)
-		}
-	}
-	return finding.Failed(expected, strings.Join(found, "\n"), strings.Join(why, "\n"), strings.Join(do, "\n"))
 }
 
 // warnOfWildcard says where the name may resolve only because every name does.

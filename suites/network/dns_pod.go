@@ -24,11 +24,11 @@ func askPod(ctx context.Context, kit *throwaway.Kit, name string) (view, error) 
 	defer cancel()
 	pod, err := kit.Pod(ctx, throwaway.PodOptions{Name: "dns", Args: []string{"dns", name}, Deadline: resolveLimit})
 	if err != nil {
-		return view{}, noPod(err, expected)
+		return view{}, notRun(err, expected)
 	}
 	report, err := pod.Finished(ctx)
 	if err != nil {
-		return view{}, noPod(err, expected)
+		return view{}, notRun(err, expected)
 	}
 	result, err := probe.Decode[probe.Resolution](report.Message)
 	if report.ExitCode != 0 || err != nil {
@@ -54,13 +54,4 @@ func podView(result probe.Resolution, node string) view {
 		}
 	}
 	return v
-}
-
-// noPod is the finding for a pod that never came to its measurement, which decides nothing
-// about the network.
-func noPod(err error, expected string) error {
-	if f := finding.As(err); f != nil {
-		return finding.NotDecided(expected, f.Found, f.Why, f.Do).Because(err)
-	}
-	return finding.NotDecided(expected, err.Error(), "", "run it again").Because(err)
 }

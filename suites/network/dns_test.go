@@ -38,18 +38,12 @@ type zoneServer struct {
 // serve starts it on UDP, and on TCP if that is asked for; it returns its address.
 func (z *zoneServer) serve(t *testing.T, tcp bool) string {
 	t.Helper()
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := packets.LocalAddr().String()
+	packets, listener := listen(t)
 	servers := []*dns.Server{{PacketConn: packets, Handler: z}}
 	if tcp {
-		listener, err := net.Listen("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
 		servers = append(servers, &dns.Server{Listener: listener, Handler: z})
+	} else {
+		listener.Close()
 	}
 	for _, server := range servers {
 		started := make(chan struct{})
@@ -58,7 +52,25 @@ func (z *zoneServer) serve(t *testing.T, tcp bool) string {
 		<-started
 		t.Cleanup(func() { _ = server.Shutdown() })
 	}
-	return address
+	return packets.LocalAddr().String()
+}
+
+// listen takes a port that is free for both.
+func listen(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		packets, err := net.ListenPacket("udp", listener.Addr().String())
+		if err == nil {
+			return packets, listener
+		}
+		listener.Close()
+	}
+	t.Fatal("no port is free for both UDP and TCP")
+	return nil, nil
 }
 
 // ServeDNS answers as a server of the zone does.
@@ -120,19 +132,11 @@ func zoneOf(serial uint32, records ...string) *zoneServer {
 	return z
 }
 
-// closedPort is an address of this machine at which nothing listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer packets.Close()
-	return packets.LocalAddr().String()
-}
+// closed is an address of this machine at which nothing listens.
+const closed = "127.0.0.1:1"
 
-// asked is what these servers say, and resolvers that know the name.
-func asked(t *testing.T, servers ...string) inquiry {
+// inquire asks these servers; the resolvers know the name.
+func inquire(t *testing.T, servers ...string) inquiry {
 	t.Helper()
 	q := inquiry{name: name, resolvers: []view{told("the runner's resolver", vip), told("the resolver of a pod on node a", vip)}}
 	for _, server := range servers {
@@ -202,8 +206,8 @@ func TestServers(t *testing.T) {
 		{"an alias to nothing", []string{zoneOf(5, name+". 60 IN CNAME gone.aiv.internal.").serve(t, true)}, "NXDOMAIN", "NXDOMAIN", "NXDOMAIN"},
 		{"an alias to itself", []string{good, zoneOf(5, name+". 60 IN CNAME "+name+".").serve(t, true)}, "", "", "do not end"},
 		{"an alias to elsewhere", []string{good, zoneOf(5, name+". 60 IN CNAME localhost.").serve(t, true)}, "", "127.0.0.1", "127.0.0.1"},
-		{"one is down", []string{good, closedPort(t)}, "", "", "connection refused"},
-		{"all are down", []string{closedPort(t)}, "", "undecided: connection refused", "undecided: connection refused"},
+		{"one is down", []string{good, closed}, "", "", "connection refused"},
+		{"all are down", []string{closed}, "", "undecided: connection refused", "undecided: connection refused"},
 		{"one fails", []string{good, failing.serve(t, true)}, "", "", "SERVFAIL"},
 		{"all fail", []string{failing.serve(t, true)}, "", "SERVFAIL", "SERVFAIL"},
 		{"one refuses", []string{good, refusing.serve(t, true)}, "", "", "REFUSED"},
@@ -212,7 +216,7 @@ func TestServers(t *testing.T) {
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			t.Parallel()
-			q := asked(t, test.servers...)
+			q := inquire(t, test.servers...)
 			if lines := q.table(); len(lines) != len(test.servers)+2 {
 				t.Errorf("the table has the lines %q", lines)
 			}
@@ -228,8 +232,7 @@ func TestTable(t *testing.T) {
 	bare := zoneOf(7, address)
 	bare.cached = true
 	udp := bare.serve(t, false)
-	closed := closedPort(t)
-	lines := strings.Join(asked(t, good, udp, closed).table(), "\n")
+	lines := strings.Join(inquire(t, good, udp, closed).table(), "\n")
 	for _, want := range []string{
 		good + ": " + vip + ", TTL 300 s, serial 7 of aiv.internal\n",
 		udp + ": " + vip + ", TTL 300 s, serial 7 of aiv.internal, from its cache, over TCP connection refused\n",
@@ -277,11 +280,11 @@ func TestSilentServer(t *testing.T) {
 }
 
 func TestWildcard(t *testing.T) {
-	q := asked(t, zoneOf(5, "*.aiv.internal. 60 IN A "+vip).serve(t, true))
+	q := inquire(t, zoneOf(5, "*.aiv.internal. 60 IN A "+vip).serve(t, true))
 	if got := q.servers[0].anything; len(got) != 1 {
 		t.Errorf("the wildcard was not seen: %v", got)
 	}
-	q = asked(t, zoneOf(5, address).serve(t, true))
+	q = inquire(t, zoneOf(5, address).serve(t, true))
 	if got := q.servers[0].anything; len(got) != 0 {
 		t.Errorf("a wildcard where there is none: %v", got)
 	}
