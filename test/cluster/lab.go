@@ -108,9 +108,9 @@ func (l *Lab) WithOpts(options ...support.ClusterOpts) support.E2EClusterProvide
 	return l
 }
 
-// Create brings the lab up and returns the path of the administrator's kubeconfig.
+// Create brings the full lab up and returns the path of the administrator's kubeconfig.
 func (l *Lab) Create(ctx context.Context, args ...string) (string, error) {
-	if _, err := l.Command(ctx, append([]string{"up"}, args...)...); err != nil {
+	if _, err := l.Command(ctx, append([]string{"up", "--full"}, args...)...); err != nil {
 		return "", err
 	}
 	return l.GetKubeconfig(), nil

@@ -36,7 +36,9 @@ type values struct {
 	LoginURL, GraphURL                            string
 	GitLabURL, S3URL, CephMon, OutsideURL         string
 	Users, Admins, GPUUsers, Auditors             group
-	HubHost, DNSServers, VIP                      string
+	HubHost, DNSServers, VIP, IngressClass        string
+	// Full is true in a full lab.
+	Full bool
 	// On is the day of the attestations, Next one half a year later, Until one a year later.
 	On, Next, Until string
 }
@@ -94,6 +96,8 @@ func Render(dir state.Dir, now time.Time) ([]byte, error) {
 		HubHost:          topology.HubHost,
 		DNSServers:       topology.DNSServer1 + ", " + topology.DNSServer2,
 		VIP:              topology.VIP,
+		IngressClass:     topology.IngressClass,
+		Full:             dir.Full(),
 		On:               now.AddDate(0, 0, -1).Format(time.DateOnly),
 		Next:             now.AddDate(0, 6, 0).Format(time.DateOnly),
 		Until:            now.AddDate(1, 0, 0).Format(time.DateOnly),

@@ -42,7 +42,14 @@ type target struct {
 	programs []string
 	flags    string
 	links    []string
+	// definitions are the folders of modules whose YAML files are needed beside the programs.
+	definitions []definitions
+	// full is true for what only a full lab needs.
+	full bool
 }
+
+// metallb is MetalLB's module.
+const metallb = "go.universe.tf/metallb"
 
 func targets() []target {
 	major, rest, _ := strings.Cut(strings.TrimPrefix(KubernetesVersion, "v"), ".")
@@ -67,15 +74,33 @@ func targets() []target {
 			flags:    "-s -w",
 		},
 		{what: "CoreDNS", module: "coredns", packages: []string{"."}, programs: []string{"coredns"}, flags: "-s -w"},
+		{
+			what:   "MetalLB's controller",
+			module: "metallb", packages: []string{metallb + "/controller"}, programs: []string{"metallb-controller"}, flags: "-s -w",
+			definitions: []definitions{{module: metallb, files: "config/crd/bases/*.yaml", to: "metallb-crd"}},
+		},
+		{what: "MetalLB's speaker", module: "metallb", packages: []string{metallb + "/speaker"}, programs: []string{"metallb-speaker"}, flags: "-s -w"},
+		{
+			what:   "Traefik (the first time about 8 minutes on two cores, with 3 GB of memory)",
+			module: "traefik", packages: []string{"github.com/traefik/traefik/v3/cmd/traefik"}, programs: []string{"traefik"}, flags: "-s -w",
+			definitions: []definitions{
+				{module: "sigs.k8s.io/gateway-api", files: "config/crd/standard/*.yaml", to: "gateway-crd"},
+				{module: "github.com/traefik/traefik/v3", files: "docs/content/reference/dynamic-configuration/traefik.io_*.yaml", to: "traefik-crd"},
+			},
+			full: true,
+		},
 		{what: "the sandbox program", module: ".", packages: []string{"./pause"}, programs: []string{"pause"}, flags: "-s -w"},
 		{what: "the GPU nodes' container runtime", module: ".", packages: []string{"./gpu/" + device.Runtime}, programs: []string{device.Runtime}, flags: "-s -w"},
 	}
 }
 
-// Programs builds everything that is missing or out of date.
-func Programs(ctx context.Context, dir state.Dir, say *console.Console) error {
+// Programs builds everything that is missing or out of date, for a full lab or a core one.
+func Programs(ctx context.Context, dir state.Dir, full bool, say *console.Console) error {
 	source := filepath.Join(dir.Root(), "cmd", "lab")
 	for _, t := range targets() {
+		if t.full && !full {
+			continue
+		}
 		stamp, err := t.stamp(source)
 		if err != nil {
 			return fmt.Errorf("what %s is made from: %w", t.what, err)
@@ -105,6 +130,11 @@ func (t target) built(dir state.Dir, stamp string) bool {
 	}
 	for _, program := range slices.Concat(t.programs, t.links) {
 		if _, err := os.Stat(dir.Bin(program)); err != nil {
+			return false
+		}
+	}
+	for _, d := range t.definitions {
+		if _, err := os.Stat(dir.Bin(d.to)); err != nil {
 			return false
 		}
 	}
@@ -141,15 +171,28 @@ func (t target) build(ctx context.Context, dir state.Dir, source string, say *co
 	say.Say("building %s", t.what)
 	return say.Step("built "+strings.Join(t.programs, ", "), func() error {
 		// git says nothing about a checkout of another user than root, and go would fail for it.
-		arguments := append([]string{"build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", t.flags, "-o", dir.Path("bin") + "/"}, t.packages...)
+		arguments := append([]string{"build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", t.flags, "-o", t.output(dir)}, t.packages...)
 		command := exec.CommandContext(ctx, "go", arguments...)
 		command.Dir = filepath.Join(source, t.module)
 		command.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if err := compile(command, t.what, say); err != nil {
 			return err
 		}
+		for _, d := range t.definitions {
+			if err := d.copy(ctx, dir, command.Dir); err != nil {
+				return err
+			}
+		}
 		return link(dir, t.programs[0], t.links)
 	})
+}
+
+// output is where the build goes: a single program may be called otherwise than its package.
+func (t target) output(dir state.Dir) string {
+	if len(t.programs) == 1 {
+		return dir.Bin(t.programs[0])
+	}
+	return dir.Path("bin") + "/"
 }
 
 // compile runs `go build -v`, which names each package as it is compiled, and says every

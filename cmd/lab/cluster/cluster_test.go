@@ -55,8 +55,10 @@ func TestLockIsForOne(t *testing.T) {
 }
 
 func TestProcessesHaveDistinctNames(t *testing.T) {
-	names := sorted(Processes())
-	if compact := slices.Compact(slices.Clone(names)); len(compact) != len(names) {
-		t.Errorf("a name is there twice: %v", names)
+	for _, full := range []bool{false, true} {
+		names := sorted(Processes(full))
+		if compact := slices.Compact(slices.Clone(names)); len(compact) != len(names) {
+			t.Errorf("a name is there twice: %v", names)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"aiv.internal/conformance/cmd/lab/faults"
 	"aiv.internal/conformance/cmd/lab/firewall"
 	"aiv.internal/conformance/cmd/lab/gpu"
+	"aiv.internal/conformance/cmd/lab/ingress"
 	"aiv.internal/conformance/cmd/lab/network"
 	"aiv.internal/conformance/cmd/lab/node"
 	"aiv.internal/conformance/cmd/lab/storage"
@@ -33,8 +34,8 @@ type Status struct {
 	Faults []string `json:"faults"`
 }
 
-// Processes are the names of all processes of a lab that is up.
-func Processes() []string {
+// Processes are the names of all processes of a lab that is up, in that tier.
+func Processes(full bool) []string {
 	names := []string{
 		node.Holder,
 		controlplane.Etcd, controlplane.APIServer, controlplane.ControllerManager, controlplane.Scheduler,
@@ -55,7 +56,7 @@ func Processes() []string {
 	for _, worker := range topology.GPUNodes() {
 		names = append(names, gpu.Plugin(worker.Name))
 	}
-	return names
+	return append(names, ingress.Processes(full)...)
 }
 
 // Status looks at every part. A lab that is down is no error.
@@ -73,7 +74,7 @@ func (l Lab) Status(ctx context.Context) Status {
 		add("network", false, "not there")
 	}
 	running := false
-	for _, name := range sorted(Processes()) {
+	for _, name := range sorted(Processes(l.Dir.Full())) {
 		record, alive := l.supervisor().Find(name)
 		running = running || alive
 		if alive {
@@ -110,6 +111,7 @@ func (l Lab) askCluster(ctx context.Context, add func(name string, ok bool, word
 	report(add, "simulated Entra ID", entraReady(l.Dir)(ctx))
 	report(add, "simulated GitLab, S3, Ceph and outside", companyReady(l.Dir)(ctx))
 	report(add, "company firewall", firewall.Ready(ctx))
+	report(add, "load balancer "+topology.VIP, ingress.Ready(ctx, l.Dir))
 }
 
 func report(add func(name string, ok bool, words string), name string, err error) {

@@ -22,6 +22,7 @@ import (
 	"aiv.internal/conformance/cmd/lab/firewall"
 	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/images"
+	"aiv.internal/conformance/cmd/lab/ingress"
 	"aiv.internal/conformance/cmd/lab/kubeconfig"
 	"aiv.internal/conformance/cmd/lab/network"
 	"aiv.internal/conformance/cmd/lab/node"
@@ -48,7 +49,8 @@ func (l Lab) supervisor() process.Supervisor { return process.Supervisor{Dir: l.
 
 // Up builds what is missing, clears the remains of a lab that died, starts what does not run,
 // and returns when the cluster is ready for use. Doing it twice does nothing the second time.
-func (l Lab) Up(ctx context.Context) error {
+// full adds what takes long to build; a lab that is full stays it.
+func (l Lab) Up(ctx context.Context, full bool) error {
 	if err := require.Machine(); err != nil {
 		return err
 	}
@@ -63,7 +65,11 @@ func (l Lab) Up(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if err := build.Programs(ctx, l.Dir, l.Say); err != nil {
+	full = full || l.heartBeats() && l.Dir.Full()
+	if full && !l.Dir.Full() && len(faults.Active(l.Dir)) > 0 {
+		return fmt.Errorf("faults are planted (%v), and a full lab is made of a healthy one: run `lab mend` first", faults.Active(l.Dir))
+	}
+	if err := build.Programs(ctx, l.Dir, full, l.Say); err != nil {
 		return err
 	}
 	for _, image := range images.All() {
@@ -76,6 +82,11 @@ func (l Lab) Up(ctx context.Context) error {
 	defer cancel()
 	if err := l.prepare(ctx); err != nil {
 		return err
+	}
+	if full {
+		if err := l.Dir.MakeFull(); err != nil {
+			return err
+		}
 	}
 	return l.start(ctx, made)
 }
@@ -220,12 +231,15 @@ func (l Lab) fill(ctx context.Context, apiReady <-chan struct{}) error {
 	if err := storage.StartControllers(ctx, l.supervisor()); err != nil {
 		return err
 	}
+	if err := l.startIngress(ctx, cluster); err != nil {
+		return err
+	}
 	return l.Say.Step("cluster DNS, storage and simulated GPUs answer", func() error { return l.waitServices(ctx, cluster) })
 }
 
 func (l Lab) seed(ctx context.Context, cluster *seed.Cluster) error {
 	err := l.Say.Step("namespace "+topology.Namespace+", quota, rights, storage classes", func() error {
-		return seed.All(ctx, cluster, l.Dir)
+		return errors.Join(seed.All(ctx, cluster, l.Dir), ingress.Seed(ctx, cluster, l.Dir))
 	})
 	return errors.Join(err, answers.Write(l.Dir))
 }

@@ -9,11 +9,13 @@ import (
 )
 
 func newUp() *cobra.Command {
-	var install bool
+	var install, full bool
 	command := &cobra.Command{
 		Use:   "up",
 		Short: "Build what is missing and bring the lab up; harmless when it is up",
-		Args:  noArguments,
+		Long: "Builds what is missing and brings the lab up. With --full, Traefik is the ingress controller, which takes\n" +
+			"about 13 minutes of CPU time to build the first time. A lab that is full stays it until it is taken down.",
+		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			lab, err := open(command)
 			if err != nil {
@@ -26,9 +28,10 @@ func newUp() *cobra.Command {
 					return err
 				}
 			}
-			return lab.Up(command.Context())
+			return lab.Up(command.Context(), full)
 		},
 	}
+	command.Flags().BoolVar(&full, "full", false, "with an ingress controller")
 	command.Flags().BoolVar(&install, "install", false, "install missing Debian packages with apt-get first")
 	return command
 }

@@ -15,8 +15,10 @@ var (
 	// gpuPodItems run pods on GPU nodes, and gpuItems ask about these nodes.
 	gpuPodItems = []string{"1.2.1", "1.2.3", "1.2.5"}
 	gpuItems    = slices.Concat(gpuPodItems, []string{"1.2.2", "1.2.4"})
+	// vipItems send requests to the load balancer, or look at the certificate that it shows.
+	vipItems = []string{"2.2.1", "2.2.3", "2.2.4", "2.3.4.1", "3.1.1", "3.1.3.2", "3.1.5", "N.1.1", "N.1.2"}
 	// apiItems ask the API server for something.
-	apiItems = slices.Concat([]string{"1.1.1", "1.1.2", "1.1.3", "1.1.4", "1.2.2", "1.2.4", "6.1.2", "6.1.3", "6.1.5", "N.2.cluster-ca"}, permissionItems, podItems)
+	apiItems = slices.Concat([]string{"1.1.1", "1.1.2", "1.1.3", "1.1.4", "1.2.2", "1.2.4", "2.2.1", "2.2.2", "6.1.2", "6.1.3", "6.1.5", "N.2.cluster-ca"}, permissionItems, podItems)
 )
 
 func without(items []string, aimedAt ...string) []string {

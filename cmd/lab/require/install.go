@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,33 +38,46 @@ func install(ctx context.Context, missing *MissingError, out io.Writer, systemd 
 			break
 		}
 	}
-	if systemd {
-		err = errors.Join(err, disableServices(ctx, missing.Tools))
+	for _, s := range services {
+		if slices.Contains(missing.Tools, s.tool) {
+			err = errors.Join(err, s.end(ctx, systemd))
+		}
 	}
 	return err
 }
 
-// services are those that a package starts and enables when it is installed, by the tool for
-// which the lab has it installed.
-var services = map[string]string{"containerd": "containerd.service", "named": "named.service"}
+// service is one that a package starts and enables, and that the machine did not run before:
+// the lab starts its own.
+type service struct {
+	tool, name string
+	// script is true where the package starts it without systemd as well, by a script in
+	// /etc/init.d, unless the machine's policy forbids that (invoke-rc.d(8)).
+	script bool
+}
 
-// disableServices ends the services that came with the tools: the lab starts its own, and the
-// machine ran none before. An install that failed half way, or was interrupted, may have
-// started them as well.
-func disableServices(ctx context.Context, installed []string) error {
+var services = []service{
+	{tool: "containerd", name: "containerd"},
+	{tool: "named", name: "named", script: true},
+	{tool: "nginx", name: "nginx", script: true},
+}
+
+// end ends the service. An install that failed half way, or was interrupted, may have started
+// it as well.
+func (s service) end(ctx context.Context, systemd bool) error {
+	if _, err := exec.LookPath(s.tool); err != nil || !systemd && !s.script {
+		return nil
+	}
+	arguments := []string{"systemctl", "disable", "--now", s.name + ".service"}
+	if !systemd {
+		arguments = []string{"service", s.name, "stop"}
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	var failed []error
-	for _, tool := range installed {
-		service, starts := services[tool]
-		if _, err := exec.LookPath(tool); !starts || err != nil {
-			continue
-		}
-		said, err := exec.CommandContext(ctx, "systemctl", "disable", "--now", service).CombinedOutput()
-		if err != nil {
-			failed = append(failed, fmt.Errorf("%s, which came with its package, still runs: %w: %s: systemctl disable --now %[1]s",
-				service, err, strings.TrimSpace(string(said))))
-		}
+	said, err := exec.CommandContext(ctx, arguments[0], arguments[1:]...).CombinedOutput()
+	// The exit code of a script that finds nothing to stop says nothing.
+	if err != nil && systemd {
+		return fmt.Errorf("%s's service, which came with the package, still runs: %w: %s: %s",
+			s.name, err, strings.TrimSpace(string(said)), strings.Join(arguments, " "))
 	}
-	return errors.Join(failed...)
+	return nil
 }

@@ -56,11 +56,19 @@ func TestInstall(t *testing.T) {
 			"a service that was there before stays", &MissingError{Packages: []string{"bindfs"}, Tools: []string{"bindfs"}},
 			true, "", "", []string{update, installs("bindfs")}, false,
 		},
+		{
+			"nginx's script is ended", &MissingError{Packages: []string{"nginx"}, Tools: []string{"nginx"}},
+			false, "", "", []string{update, installs("nginx"), "service nginx stop"}, false,
+		},
+		{
+			"nginx's service is ended", &MissingError{Packages: []string{"nginx"}, Tools: []string{"nginx"}},
+			true, "", "", []string{update, installs("nginx"), "systemctl disable --now nginx.service"}, false,
+		},
 		{"failed behind containerd", withContainerd, true, `test "$3" = update`, "", []string{update, installs("containerd bindfs"), disable}, true},
 		{"failed before containerd", withContainerd, true, "exit 1", "containerd", []string{update}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			scripts := map[string]string{"apt-get": c.apt, "systemctl": "", "containerd": "", "named": ""}
+			scripts := map[string]string{"apt-get": c.apt, "systemctl": "", "service": "", "containerd": "", "nginx": "", "named": ""}
 			delete(scripts, c.lacks)
 			called := programs(t, scripts)
 			err := install(t.Context(), c.missing, io.Discard, c.systemd)

@@ -42,6 +42,7 @@ var tools = []tool{
 	{"xfs_growfs", "xfsprogs", ""},
 	{"bindfs", "bindfs", ""},
 	{"named", "bind9", ""},
+	{"nginx", "nginx", ""},
 	{"gcc", "gcc", "the script that builds the simulated GPU driver"},
 	{"/usr/include/stdlib.h", "libc6-dev", "gcc"},
 }

@@ -28,7 +28,7 @@ import (
 //go:embed manifests/*.yaml
 var manifests embed.FS
 
-// tokenLifetime is that of the runner's token: long enough not to be a finding.
+// tokenLifetime is that of a service account's token: long enough not to be a finding.
 const tokenLifetime = 365 * 24 * time.Hour
 
 // All seeds the cluster: what is cluster-wide, and the customer's namespace.
@@ -108,15 +108,18 @@ func DockerConfig(registry, user, password string) ([]byte, error) {
 
 // RunnerKubeconfig writes the runner's kubeconfig with a new token.
 func RunnerKubeconfig(ctx context.Context, cluster *Cluster, dir state.Dir) error {
+	return cluster.AccountKubeconfig(ctx, dir, topology.Namespace, topology.ServiceAccount, dir.Kubeconfig())
+}
+
+// AccountKubeconfig writes the kubeconfig of a service account, with a new token, at path.
+func (c *Cluster) AccountKubeconfig(ctx context.Context, dir state.Dir, namespace, account, path string) error {
 	seconds := int64(tokenLifetime.Seconds())
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}}
-	answer, err := cluster.Client.CoreV1().ServiceAccounts(topology.Namespace).
-		CreateToken(ctx, topology.ServiceAccount, request, metav1.CreateOptions{})
+	answer, err := c.Client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, account, request, metav1.CreateOptions{})
 	if err != nil {
-		return fmt.Errorf("token of the runner: %w", err)
+		return fmt.Errorf("token of %s: %w", account, err)
 	}
-	return kubeconfig.Write(dir, dir.Kubeconfig(), topology.Namespace,
-		kubeconfig.User{Name: topology.ServiceAccount, Token: answer.Status.Token})
+	return kubeconfig.Write(dir, path, namespace, kubeconfig.User{Name: account, Token: answer.Status.Token})
 }
 
 func (c *Cluster) applyEmbedded(ctx context.Context, name string) error {

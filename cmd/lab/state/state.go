@@ -132,6 +132,15 @@ func (d Dir) Node(name string, parts ...string) string {
 	return d.Path(append([]string{"nodes", name}, parts...)...)
 }
 
+// Full says whether the lab is a full one. MakeFull makes it one, until it is taken down.
+func (d Dir) Full() bool {
+	_, err := os.Stat(d.Run("full"))
+	return err == nil
+}
+
+// MakeFull makes the lab a full one.
+func (d Dir) MakeFull() error { return os.WriteFile(d.Run("full"), nil, 0o644) }
+
 // Make creates the state folder's fixed folders. Keys and secrets are readable by the owner
 // only.
 func (d Dir) Make() error {
