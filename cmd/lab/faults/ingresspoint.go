@@ -72,15 +72,8 @@ func ingressFaults() []Fault {
 			May:         without(vipItems, "2.2.1", "2.3.4.1"),
 			MayFail:     without(vipItems, "2.2.1", "2.3.4.1"),
 			Words:       []string{"firewall"},
-			Break: func(ctx context.Context, _ *Lab, _ func([]byte) error) error {
-				return onNodes(ctx, fmt.Sprintf("table ip %s\ndelete table ip %s\n", usersTable, usersTable)+
-					fmt.Sprintf("table ip %s { chain in { type filter hook prerouting priority raw; ip saddr %s ip daddr %s tcp dport { 80, 443 } drop; } }\n",
-						usersTable, topology.HostIP, topology.VIP))
-			},
-			Mend: func(ctx context.Context, _ *Lab, _ []byte) error {
-				// To name the table first makes it, so that it can be deleted.
-				return onNodes(ctx, fmt.Sprintf("table ip %s\ndelete table ip %s\n", usersTable, usersTable))
-			},
+			Break:       func(ctx context.Context, _ *Lab, _ func([]byte) error) error { return onNodes(ctx, noUsers+blockUsers) },
+			Mend:        func(ctx context.Context, _ *Lab, _ []byte) error { return onNodes(ctx, noUsers) },
 		},
 	}
 }
@@ -88,8 +81,18 @@ func ingressFaults() []Fault {
 // dnsOfVIP are the items that hold JupyterHub's name against the load balancer's address.
 var dnsOfVIP = []string{"2.1.2", "2.1.3"}
 
-// usersTable is the firewall between users and the load balancer, in each node's network.
-const usersTable = "lab_users"
+// The firewall between users and the load balancer, in each node's network, as nft(8) reads it.
+const (
+	// To name the table first makes it, so that it can be deleted.
+	noUsers    = "table ip users-firewall\ndelete table ip users-firewall\n"
+	blockUsers = `table ip users-firewall {
+	chain in {
+		type filter hook prerouting priority raw;
+		ip saddr ` + topology.HostIP + ` ip daddr ` + topology.VIP + ` tcp dport { 80, 443 } drop
+	}
+}
+`
+)
 
 // onNodes runs nft with these commands in every node's network.
 func onNodes(ctx context.Context, commands string) error {
