@@ -106,7 +106,8 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	s := &service{token: o.Token}
 	var secured net.Listener
 	if o.TLSPort != 0 {
-		certificate, err := ownCertificate(o.TLSName, time.Now())
+		// Its key never leaves this process.
+		certificate, err := SelfSigned("conformance throwaway pod", o.TLSName, time.Now())
 		if err != nil {
 			return err
 		}
@@ -236,9 +237,9 @@ func answer(w http.ResponseWriter, result any) {
 	json.NewEncoder(w).Encode(result)
 }
 
-// ownCertificate makes a key and a certificate for it, signed by itself. The key never leaves
-// this process.
-func ownCertificate(name string, now time.Time) (tls.Certificate, error) {
+// SelfSigned makes a key and a certificate for a DNS name, signed by itself and valid for a day.
+// owner is its subject's common name.
+func SelfSigned(owner, name string, now time.Time) (tls.Certificate, error) {
 	if name == "" {
 		return tls.Certificate{}, errors.New("a certificate needs a name")
 	}
@@ -251,7 +252,7 @@ func ownCertificate(name string, now time.Time) (tls.Certificate, error) {
 		return tls.Certificate{}, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "conformance throwaway pod"}, DNSNames: []string{name},
+		SerialNumber: serial, Subject: pkix.Name{CommonName: owner}, DNSNames: []string{name},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
 	}

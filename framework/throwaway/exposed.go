@@ -15,11 +15,10 @@ import (
 	"aiv.internal/conformance/framework/kubeerr"
 )
 
-// Service creates a Service of type ClusterIP before the item's pods that carry the labels,
-// and registers its deletion. ports are what it listens on, each named, and the pods' ports behind them.
-func (k *Kit) Service(ctx context.Context, name string, labels map[string]string, ports map[string]Port) (string, error) {
-	service := &corev1.Service{ObjectMeta: k.meta(name, nil), Spec: corev1.ServiceSpec{Selector: k.Labels()}}
-	maps.Copy(service.Spec.Selector, labels)
+// Service creates a Service of type ClusterIP before the item's pods of a role, registers its
+// deletion and returns its name. ports are what it listens on, by name.
+func (k *Kit) Service(ctx context.Context, name, role string, ports map[string]Port) (string, error) {
+	service := &corev1.Service{ObjectMeta: k.meta(name, nil), Spec: corev1.ServiceSpec{Selector: k.PodsOf(role).MatchLabels}}
 	for name, port := range ports {
 		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{
 			Name: name, Port: int32(port.Service), TargetPort: intstr.FromInt(port.Pod), Protocol: corev1.ProtocolTCP})

@@ -16,7 +16,7 @@ import (
 // exposed makes one of everything that leads to a backend.
 func exposed(t *testing.T, k *Kit) (*Ingress, *Object) {
 	t.Helper()
-	service, err := k.Service(t.Context(), "backend", map[string]string{"role": "backend"}, map[string]Port{"http": {Service: 80, Pod: 8080}})
+	service, err := k.Service(t.Context(), "backend", "backend", map[string]Port{"http": {Service: 80, Pod: 8080}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestExposedIsMarkedOwnedAndRemoved(t *testing.T) {
 		t.Fatalf("%v %v", services, err)
 	}
 	spec := services.Items[0].Spec
-	if spec.Selector[LabelRun] != "r1" || spec.Selector[LabelItem] != "2.2.3" || spec.Selector["role"] != "backend" || spec.Ports[0].TargetPort.IntValue() != 8080 {
+	if spec.Selector[LabelRun] != "r1" || spec.Selector[LabelItem] != "2.2.3" || spec.Selector[LabelRole] != "backend" || spec.Ports[0].TargetPort.IntValue() != 8080 {
 		t.Errorf("it may select others' pods: %+v", spec)
 	}
 	for _, meta := range []metav1.Object{&services.Items[0], ingress.last, route.last} {
@@ -134,7 +134,7 @@ func TestNothingIsExposedByAReadOnlyRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	k, _ := kit(run, "2.2.3")
-	_, first := k.Service(t.Context(), "", nil, nil)
+	_, first := k.Service(t.Context(), "", "", nil)
 	_, second := k.Ingress(t.Context(), IngressOptions{})
 	_, third := k.Object(t.Context(), HTTPRoutes, "", nil)
 	if first == nil || second == nil || third == nil || len(api.objects) > 0 {

@@ -6,6 +6,7 @@ import (
 	"aiv.internal/conformance/cmd/lab/company"
 	"aiv.internal/conformance/cmd/lab/csi"
 	"aiv.internal/conformance/cmd/lab/entra"
+	"aiv.internal/conformance/cmd/lab/front"
 	"aiv.internal/conformance/cmd/lab/gpu"
 	"aiv.internal/conformance/cmd/lab/registry"
 )
@@ -13,6 +14,6 @@ import (
 // newServe holds the servers that `lab up` starts in the background.
 func newServe() *cobra.Command {
 	command := &cobra.Command{Use: "serve", Short: "Run one server of the lab in the foreground", Hidden: true}
-	command.AddCommand(company.NewCommand(), csi.NewCommand(), entra.NewCommand(), gpu.NewCommand(), registry.NewCommand())
+	command.AddCommand(company.NewCommand(), csi.NewCommand(), entra.NewCommand(), front.NewCommand(), gpu.NewCommand(), registry.NewCommand())
 	return command
 }

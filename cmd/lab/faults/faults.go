@@ -51,7 +51,7 @@ const undoDeadline = time.Minute
 
 // Table is every fault of the lab, by part.
 func Table() []Fault {
-	return slices.Concat(clusterFaults(), gpuFaults(), dnsFaults(), ingressFaults(), policyFaults(), firewallFaults(),
+	return slices.Concat(clusterFaults(), gpuFaults(), dnsFaults(), ingressFaults(), trafficFaults(), policyFaults(), firewallFaults(),
 		certificateFaults(), entraFaults(), registryFaults(), storageFaults(), ownFaults())
 }
 

@@ -10,8 +10,10 @@ var (
 	volumeItems = []string{"6.1.1", "6.1.4.1", "6.1.4.2", "6.2.1", "6.2.2", "6.2.3"}
 	// outwardItems ask, from pods, for what is outside the cluster.
 	outwardItems = []string{"2.3.2", "2.3.4.2", "2.3.4.3", "2.3.4.4", "2.3.4.5", "N.1.5"}
+	// entranceItems ask, through the ingress controller, for a pod behind it.
+	entranceItems = []string{"2.2.3", "2.2.4", "N.1.1", "N.1.2"}
 	// podItems run throwaway pods.
-	podItems = slices.Concat(gpuPodItems, volumeItems, outwardItems, []string{"2.1.3", "5.1.6", "N.2.registry-from-pods", "N.2.own-program"})
+	podItems = slices.Concat(gpuPodItems, volumeItems, outwardItems, entranceItems, []string{"2.1.3", "5.1.6", "N.2.registry-from-pods", "N.2.own-program"})
 	// gpuPodItems run pods on GPU nodes, and gpuItems ask about these nodes.
 	gpuPodItems = []string{"1.2.1", "1.2.3", "1.2.5"}
 	gpuItems    = slices.Concat(gpuPodItems, []string{"1.2.2", "1.2.4"})

@@ -35,7 +35,7 @@ func startTraefik(ctx context.Context, supervisor process.Supervisor) error {
 			return err
 		}
 	}
-	static := dir.Run("traefik", "traefik.yaml")
+	static := TraefikFile(dir)
 	content, err := renderTraefik(dir)
 	if err != nil {
 		return err
@@ -51,6 +51,9 @@ func startTraefik(ctx context.Context, supervisor process.Supervisor) error {
 		},
 		"env", "KUBECONFIG="+kubeconfigOf(dir, "traefik"), dir.Bin("traefik"), "--configFile="+static)
 }
+
+// TraefikFile is the part of the configuration that Traefik reads when it starts.
+func TraefikFile(dir state.Dir) string { return dir.Run("traefik", "traefik.yaml") }
 
 // dynamicFile is the part of the configuration that Traefik reads again when it changes. The
 // folder is watched, so that nothing else is in it.

@@ -1,0 +1,111 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"aiv.internal/conformance/framework/answers"
+	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/kubeerr"
+	"aiv.internal/conformance/framework/throwaway"
+)
+
+// The controllers of IngressClasses whose way to end TLS in the pods differs.
+const traefikController = "traefik.io/ingress-controller"
+
+// findIngressClass returns the IngressClass of that name. One that is not there is a finding
+// which names those that are.
+func findIngressClass(ctx context.Context, client kubernetes.Interface, name string) (*networkingv1.IngressClass, error) {
+	list, err := client.NetworkingV1().IngressClasses().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, kubeerr.FromAPI(err, "look for IngressClass "+name)
+	}
+	var others []string
+	for i := range list.Items {
+		if list.Items[i].Name == name {
+			return &list.Items[i], nil
+		}
+		others = append(others, fmt.Sprintf("%s (%s)", list.Items[i].Name, list.Items[i].Spec.Controller))
+	}
+	found := "there is no IngressClass at all"
+	if len(others) > 0 {
+		found = "there is none of that name, but " + strings.Join(others, ", ")
+	}
+	return nil, finding.Failed("IngressClass "+name, found, "the ingress controller is not installed, or its class has another name",
+		"correct ingress.className, or install the controller with this class")
+}
+
+// ownAnnotations returns the answered annotations without those that other controllers act on
+// outside the cluster: a throwaway host gets no certificate of a CA and no DNS record.
+func ownAnnotations(answered map[string]string) map[string]string {
+	kept := maps.Clone(answered)
+	maps.DeleteFunc(kept, func(key, _ string) bool {
+		return strings.Contains(key, "cert-manager.io/") || strings.HasPrefix(key, "external-dns.") || strings.HasPrefix(key, "acme.") || key == "kubernetes.io/tls-acme"
+	})
+	if kept == nil {
+		kept = map[string]string{}
+	}
+	// external-dns leaves objects alone that name another controller than itself.
+	kept["external-dns.alpha.kubernetes.io/controller"] = throwaway.ManagedBy
+	return kept
+}
+
+// passthrough are the annotations by which ingress controllers hand TLS on to the pod unopened.
+// Each reads its own and ignores the others.
+var passthrough = map[string]string{
+	"nginx.ingress.kubernetes.io/ssl-passthrough": "true",
+	"haproxy-ingress.github.io/ssl-passthrough":   "true",
+	"haproxy.org/ssl-passthrough":                 "true",
+	"route.openshift.io/termination":              "passthrough",
+}
+
+// httpRoute is the spec of an HTTPRoute from the Gateway to a Service's port 80.
+func httpRoute(gateway answers.Gateway, host, service string) map[string]any {
+	parent := map[string]any{"name": gateway.Name, "namespace": gateway.Namespace}
+	if gateway.Listener != "" {
+		parent["sectionName"] = gateway.Listener
+	}
+	return map[string]any{
+		"parentRefs": []any{parent},
+		"hostnames":  []any{host},
+		"rules":      []any{map[string]any{"backendRefs": []any{map[string]any{"name": service, "port": int64(servicePort)}}}},
+	}
+}
+
+// ingressRouteTCP is the spec of Traefik's own route that hands TLS on to a Service's port.
+func ingressRouteTCP(host, service string) map[string]any {
+	return map[string]any{
+		"routes": []any{map[string]any{
+			"match":    "HostSNI(`" + host + "`)",
+			"services": []any{map[string]any{"name": service, "port": int64(serviceTLSPort)}},
+		}},
+		"tls": map[string]any{"passthrough": true},
+	}
+}
+
+// routeRefusal returns why a Gateway does not take a route, from the route's status: one line for
+// each condition that is not true. It is settled once each parent has said something of it.
+func routeRefusal(content map[string]any) (reasons []string, settled bool) {
+	status, _ := content["status"].(map[string]any)
+	parents, _ := status["parents"].([]any)
+	for _, p := range parents {
+		parent, _ := p.(map[string]any)
+		conditions, _ := parent["conditions"].([]any)
+		for _, c := range conditions {
+			condition, _ := c.(map[string]any)
+			settled = settled || condition["type"] == "Accepted"
+			if condition["status"] != "True" && (condition["type"] == "Accepted" || condition["type"] == "ResolvedRefs") {
+				reasons = append(reasons, fmt.Sprintf("%v is %v: %v, %v", condition["type"], condition["status"], condition["reason"], condition["message"]))
+			}
+		}
+	}
+	slices.Sort(reasons)
+	return reasons, settled
+}
