@@ -16,7 +16,7 @@ const (
 	// atOnce bounds the connections that are tried at the same time.
 	atOnce = 32
 	// defaultOutwardTime bounds the way to one destination.
-	defaultOutwardTime = 10 * time.Second
+	defaultOutwardTime = 8 * time.Second
 )
 
 // Destination is what a pod is to reach, or is to be kept from.
@@ -37,7 +37,7 @@ type OutwardOptions struct {
 	Names []string
 	// CAs are PEM certificates that are trusted beside the system's.
 	CAs []byte
-	// Timeout bounds the way to each destination, 10 s if zero.
+	// Timeout bounds the way to each destination, 8 s if zero.
 	Timeout time.Duration
 }
 
