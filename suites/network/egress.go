@@ -15,13 +15,13 @@ import (
 	"aiv.internal/conformance/framework/throwaway"
 )
 
-// What the hub's pods reach is asked once, by one pod, for all items: a pod costs more than
-// its questions.
-var _ = check.Subsection("2.3", func() {
+// What the hub's pods reach, and what names resolve to there, is asked once, by one pod, for all
+// items: a pod costs more than its questions.
+var _ = check.Subsection("2", func() {
 	check.Chain("what pods reach outside", func() {
 		var o *outward
 		// Not bound to an item: each has answers of its own.
-		ready := check.Prepare("2.3", func(ctx context.Context, kit *throwaway.Kit, _ answers.NetworkPolicies) error {
+		ready := check.Prepare("2", func(ctx context.Context, kit *throwaway.Kit, _ answers.NetworkPolicies) error {
 			o = askOutward(ctx, kit, check.Answers())
 			return nil
 		})
@@ -31,6 +31,12 @@ var _ = check.Subsection("2.3", func() {
 			report(o.reached(ctx, destinations(item, check.Answers()))...)
 		}
 
+		check.Item("2.1.3", func(ctx context.Context, a answers.DNS) {
+			propagated(ctx, a, o.resolver(), func() {
+				ready()
+				check.NoError(o.err, "run the pod that asks")
+			})
+		})
 		check.Item("2.3.2", func(ctx context.Context, a answers.NetworkPolicies) {
 			all := destinations("2.3.2", check.Answers())
 			if len(all) == 0 {

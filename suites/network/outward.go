@@ -35,8 +35,10 @@ type outward struct {
 	trust trust
 	// ways are the hub's pod's, and err is why there are none.
 	ways map[probe.Destination]probe.Way
-	node string
-	err  error
+	// names are what its resolver said of JupyterHub's name, empty if it was not asked.
+	names []probe.Resolution
+	node  string
+	err   error
 	// user is a user's pod's way to the metadata address, and userErr why there is none.
 	user     probe.Way
 	userNode string
@@ -58,22 +60,30 @@ func askOutward(ctx context.Context, kit *throwaway.Kit, a *answers.File) *outwa
 			all = append(all, destinations(item, a)...)
 		}
 	}
-	all = unique(all)
+	parts := slices.Collect(slices.Chunk(unique(all), probe.MaxDestinations))
+	var names []string
+	if check.Settings().Selected["2.1.3"] && a.DNS.Domain != "" {
+		names = []string{a.DNS.Domain}
+		if len(parts) == 0 {
+			parts = [][]probe.Destination{nil}
+		}
+	}
 	var pods sync.WaitGroup
 	var lock sync.Mutex
-	for part := range slices.Chunk(all, probe.MaxDestinations) {
+	for i, part := range parts {
+		options := probe.OutwardOptions{Destinations: part, CAs: o.trust.pem}
+		if i == 0 {
+			options.Names = names
+		}
 		pods.Go(func() {
-			result, node, err := runOutward(ctx, kit, "egress", a.NetworkPolicies.Hub(), probe.OutwardOptions{Destinations: part, CAs: o.trust.pem})
+			result, node, err := runOutward(ctx, kit, "egress", a.NetworkPolicies.Hub(), options)
 			lock.Lock()
 			defer lock.Unlock()
 			if err != nil {
 				o.err = err
 				return
 			}
-			o.node = node
-			for i, d := range part {
-				o.ways[d] = result.Ways[i]
-			}
+			o.keep(options, result, node)
 		})
 	}
 	if check.Settings().Selected["N.1.5"] {
@@ -86,6 +96,25 @@ func askOutward(ctx context.Context, kit *throwaway.Kit, a *answers.File) *outwa
 	}
 	pods.Wait()
 	return o
+}
+
+// keep remembers what a hub's pod found.
+func (o *outward) keep(asked probe.OutwardOptions, found probe.OutwardResult, node string) {
+	for i, d := range asked.Destinations {
+		o.ways[d] = found.Ways[i]
+	}
+	if o.node = node; len(found.Names) > 0 {
+		o.names = found.Names
+	}
+}
+
+// resolver is what the pod's resolver said of JupyterHub's name; an empty view where it was not
+// asked.
+func (o *outward) resolver() view {
+	if o == nil || len(o.names) == 0 {
+		return view{}
+	}
+	return podView(o.names[0], o.node)
 }
 
 // userLabels are those of a user's pod, as the chart zero-to-jupyterhub gives them.

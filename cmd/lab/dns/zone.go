@@ -26,11 +26,12 @@ const (
 	FaultOther          = "dns-other-address"
 	FaultClusterOther   = "dns-cluster-differs"
 	FaultClusterUnknown = "dns-cluster-unknown"
+	FaultStorageUnknown = "egress-name-unknown"
 )
 
 // Faults are the names of all of them.
 func Faults() []string {
-	return []string{FaultMissing, FaultStale, FaultOther, FaultClusterOther, FaultClusterUnknown}
+	return []string{FaultMissing, FaultStale, FaultOther, FaultClusterOther, FaultClusterUnknown, FaultStorageUnknown}
 }
 
 const (
@@ -80,9 +81,17 @@ func (s Server) zone(view string, faults []string) zone {
 		z.move(OtherAddress)
 	}
 	if planted(FaultMissing) || view == forCluster && planted(FaultClusterUnknown) {
-		z.Hosts = slices.DeleteFunc(z.Hosts, func(h topology.Host) bool { return h.Name == topology.HubHost })
+		z.forget(topology.HubHost)
+	}
+	if view == forCluster && planted(FaultStorageUnknown) {
+		z.forget(topology.S3Host)
 	}
 	return z
+}
+
+// forget removes a name.
+func (z *zone) forget(name string) {
+	z.Hosts = slices.DeleteFunc(z.Hosts, func(h topology.Host) bool { return h.Name == name })
 }
 
 // move gives JupyterHub another address.

@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 
+	"aiv.internal/conformance/cmd/lab/dns"
 	"aiv.internal/conformance/cmd/lab/firewall"
 	"aiv.internal/conformance/cmd/lab/network"
 	"aiv.internal/conformance/cmd/lab/topology"
@@ -52,6 +53,12 @@ func firewallFaults() []Fault {
 			Description: "the cloud's metadata address answers pods",
 			Failed:      []string{"N.1.5"},
 			Words:       []string{topology.MetadataIP, "credentials"},
+		}),
+		zoneFault(Fault{
+			Name:        dns.FaultStorageUnknown,
+			Description: "split DNS: pods are told that the object store's name does not exist",
+			Failed:      []string{"2.3.4.3"},
+			Words:       []string{"no such host", topology.S3Host, "the cluster's DNS"},
 		}),
 		{
 			Name:        "company-services-down",
