@@ -15,6 +15,9 @@ import (
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 )
 
+// repeats is how often a server that has answered is asked again.
+const repeats = 4
+
 // view is what one of those who were asked says of the name.
 type view struct {
 	// who is a server's address as answered, or whose resolver it is.
@@ -22,6 +25,8 @@ type view struct {
 	records
 	// err is why there is no answer.
 	err error
+	// unsteady are the answers, where the same question got several.
+	unsteady []string
 	// of is the zone of the name, and tcp why the server does not answer over TCP. Only servers
 	// are asked for them.
 	of  authority
@@ -62,6 +67,7 @@ func askServer(ctx context.Context, answered, name, beside string) view {
 	if v.records, v.err = server.lookUp(ctx, name); v.err != nil {
 		return v
 	}
+	v.repeat(ctx, server, name)
 	if _, v.tcp = server.exchange(ctx, "tcp", name, dns.TypeA); v.tcp != nil && ctx.Err() == nil {
 		_, v.tcp = server.exchange(ctx, "tcp", name, dns.TypeA)
 	}
@@ -70,6 +76,21 @@ func askServer(ctx context.Context, answered, name, beside string) view {
 	other, _ := server.follow(ctx, beside, dns.TypeA)
 	v.anything = other.addresses
 	return v
+}
+
+// repeat asks again: behind one address there may be several servers, of which one is stale.
+func (v *view) repeat(ctx context.Context, server dnsServer, name string) {
+	first := v.short()
+	for range repeats {
+		again, err := server.lookUp(ctx, name)
+		said := view{records: again, err: err}.short()
+		if said != first && !slices.Contains(v.unsteady, said) {
+			v.unsteady = append(v.unsteady, said)
+		}
+	}
+	if len(v.unsteady) > 0 {
+		v.unsteady = append([]string{first}, v.unsteady...)
+	}
 }
 
 // askRunner resolves the name as every program on the runner's machine does, hosts file
@@ -164,6 +185,8 @@ func (v view) short() string {
 	switch {
 	case v.err != nil:
 		return words(v.err)
+	case len(v.unsteady) > 0:
+		return "asked again and again, in turn " + strings.Join(v.unsteady, " and ")
 	case v.denied == dns.RcodeToString[dns.RcodeNameError]:
 		return "no such name (NXDOMAIN)"
 	case len(v.addresses) == 0:

@@ -87,7 +87,7 @@ func judgeRecord(q inquiry, vip string) error {
 	var wrong []string
 	missing := false
 	for _, v := range judged {
-		if !slices.Equal(v.addresses, []netip.Addr{want.Unmap()}) {
+		if len(v.unsteady) > 0 || !slices.Equal(v.addresses, []netip.Addr{want.Unmap()}) {
 			wrong = append(wrong, v.who+" answers: "+v.short())
 			missing = missing || len(v.addresses) == 0
 		}
@@ -155,6 +155,9 @@ func serversDiffer(servers []view, right view) []*finding.Finding {
 			// Others answer, so it is not the runner's network.
 			different = append(different, finding.Failed("", v.who+": "+words(v.err), "this server is down, or a firewall keeps the runner from it alone, or it serves other clients only",
 				"see whether "+v.who+" runs and answers on port 53, or correct dns.servers"))
+		case len(v.unsteady) > 0:
+			different = append(different, finding.Failed("", v.who+" answers: "+v.short(), "several servers answer at this address, or it answers by turns, and not all of them have the same zone",
+				"have the owners of "+v.who+" compare the servers behind it"))
 		case !slices.Equal(v.addresses, right.addresses):
 			different = append(different, finding.Failed("", fmt.Sprintf("%s answers: %s; %s answers: %s", v.who, v.said(), right.who, right.said()),
 				"a change has not reached this server: its zone is not transferred, or its cache still holds the old record", "see the zone transfer to "+v.who+", or wait until the TTL is over"))

@@ -31,6 +31,9 @@ type zoneServer struct {
 	cached bool
 	// code is what every question is answered with, if it is not 0.
 	code int
+	// other answers in its place by turns, two questions each, if it is not nil.
+	other *zoneServer
+	asked atomic.Int32
 	// lost is how many datagrams get no answer.
 	lost atomic.Int32
 }
@@ -77,6 +80,10 @@ func listen(t *testing.T) (net.PacketConn, net.Listener) {
 func (z *zoneServer) ServeDNS(w dns.ResponseWriter, question *dns.Msg) {
 	overUDP := w.LocalAddr().Network() == "udp"
 	if overUDP && z.lost.Add(-1) >= 0 {
+		return
+	}
+	if z.other != nil && z.asked.Add(1)/2%2 == 1 {
+		z.other.ServeDNS(w, question)
 		return
 	}
 	answer := new(dns.Msg).SetReply(question)
@@ -184,6 +191,8 @@ func TestServers(t *testing.T) {
 	losing.lost.Store(1)
 	cache := zoneOf(4, address)
 	cache.cached = true
+	pool := zoneOf(5, address)
+	pool.other = zoneOf(5, name+". 300 IN A 10.0.0.9")
 	for _, test := range []struct {
 		what    string
 		servers []string
@@ -212,6 +221,7 @@ func TestServers(t *testing.T) {
 		{"all fail", []string{failing.serve(t, true)}, "", "SERVFAIL", "SERVFAIL"},
 		{"one refuses", []string{good, refusing.serve(t, true)}, "", "", "REFUSED"},
 		{"all refuse", []string{refusing.serve(t, true)}, "", "undecided: REFUSED", "undecided: REFUSED"},
+		{"two behind one address", []string{good, pool.serve(t, true)}, "", "10.0.0.9", "10.0.0.9"},
 		{"none", nil, "", "", "undecided: no DNS server"},
 	} {
 		t.Run(test.what, func(t *testing.T) {
