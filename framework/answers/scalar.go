@@ -31,6 +31,14 @@ func (d *Date) parse(text string) (err error) {
 // End returns the moment at which the day is over.
 func (d Date) End() time.Time { return d.AddDate(0, 0, 1) }
 
+// Includes tells whether a moment lies on the day somewhere on earth: what people read a date
+// from shows it in the zone of whoever looks.
+func (d Date) Includes(at time.Time) bool {
+	written := d.Format(time.DateOnly)
+	from, to := at.UTC().Add(-12*time.Hour), at.UTC().Add(14*time.Hour)
+	return from.Format(time.DateOnly) <= written && written <= to.Format(time.DateOnly)
+}
+
 // String renders the day as it is written, "" if there is none.
 func (d Date) String() string {
 	if d.IsZero() {

@@ -161,7 +161,7 @@ func judgeSecretDate(credentials []passwordCredential, secret string, answered a
 	case left < time.Duration(minDays)*day:
 		return credential, finding.Failed(expected, fmt.Sprintf("%s, in %.0f days", end, left.Hours()/24), "it was not renewed yet: nobody can log in from that day on",
 			"make a new client secret (Certificates & secrets), and set what entra.clientSecret refers to and entra.secretExpires")
-	case !sameDay(credential.End, answered):
+	case !answered.Includes(credential.End):
 		return credential, finding.Failed(expected, end, "the answer is out of date, or meant for another secret", "set entra.secretExpires: "+credential.End.UTC().Format(time.DateOnly))
 	}
 	return credential, nil
@@ -178,19 +178,11 @@ func credentialOf(credentials []passwordCredential, secret string, answered answ
 	}
 	slices.SortFunc(candidates, func(a, b passwordCredential) int { return a.End.Compare(b.End) })
 	for _, c := range candidates {
-		if sameDay(c.End, answered) {
+		if answered.Includes(c.End) {
 			return c, true
 		}
 	}
 	return candidates[0], true
-}
-
-// sameDay says that a moment lies on the answered day somewhere on earth: the portal shows
-// it in the zone of whoever looks.
-func sameDay(at time.Time, answered answers.Date) bool {
-	written := answered.Format(time.DateOnly)
-	from, to := at.UTC().Add(-12*time.Hour), at.UTC().Add(14*time.Hour)
-	return from.Format(time.DateOnly) <= written && written <= to.Format(time.DateOnly)
 }
 
 // judgeAnsweredDate judges by the answer alone, where the directory cannot be read.

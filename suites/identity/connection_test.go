@@ -296,17 +296,6 @@ func TestAuthorizations(t *testing.T) {
 	}
 }
 
-// The portal shows a secret's last day in the zone of whoever looks.
-func TestSameDay(t *testing.T) {
-	end := time.Date(2027, 6, 30, 22, 30, 0, 0, time.UTC)
-	for text, want := range map[string]bool{"2027-06-29": false, "2027-06-30": true, "2027-07-01": true, "2027-07-02": false} {
-		on, _ := time.ParseInLocation(time.DateOnly, text, time.Local)
-		if sameDay(end, answers.Date{Time: on}) != want {
-			t.Errorf("%s: want %v", text, want)
-		}
-	}
-}
-
 // The answer itself decides where the directory cannot be read and the day is near.
 func TestAnsweredDateIsNear(t *testing.T) {
 	c, d, a := newCloud(t)
