@@ -134,8 +134,10 @@ type Certificates struct {
 	Bundle string `yaml:"bundle" form:"path" example:"jupyterhub.pem"`
 	// Password of a pfx file.
 	PFXPassword Secret `yaml:"pfxPassword"`
-	// Private key of the server certificate, PEM.
+	// Private key of the server certificate, PEM; for pfx it is in the bundle.
 	PrivateKey Secret `yaml:"privateKey"`
+	// Password of the private key, where it is protected by one.
+	PrivateKeyPassword Secret `yaml:"privateKeyPassword"`
 	// Common name (CN).
 	CommonName string `yaml:"commonName" example:"jupyterhub.aiv.internal"`
 	// Subject alternative names (SANs).

@@ -1,4 +1,3 @@
-// Package certificates checks section 3, TLS/SSL certificates.
 package certificates
 
 import (

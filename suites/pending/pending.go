@@ -7,8 +7,6 @@ import "aiv.internal/conformance/framework/check"
 var _ = check.Subsection("pending", func() {
 	check.Pending( // networking and domain
 		"2.3.1", "2.3.3")
-	check.Pending( // certificates
-		"3.1.1", "3.1.2", "3.1.3.1", "3.1.3.2", "3.1.3.3", "3.1.4", "3.1.5")
 	check.Pending( // backup
 		"6.3.1", "6.3.2", "6.3.4", "6.3.5")
 	check.Pending( // GitLab

@@ -13,6 +13,7 @@ import (
 	"aiv.internal/conformance/cmd/lab/entra/directory"
 	"aiv.internal/conformance/cmd/lab/gpu/device"
 	"aiv.internal/conformance/cmd/lab/images"
+	"aiv.internal/conformance/cmd/lab/pki"
 	"aiv.internal/conformance/cmd/lab/state"
 	"aiv.internal/conformance/cmd/lab/topology"
 )
@@ -38,9 +39,11 @@ type values struct {
 	Users, Admins, GPUUsers, Auditors             group
 	HubHost, DNSServers, VIP, IngressClass        string
 	// Full is true in a full lab.
-	Full bool
-	// On is the day of the attestations, Next one half a year later, Until one a year later.
-	On, Next, Until string
+	Full                      bool
+	HubNames                  []string
+	Issuer, HubFrom, HubUntil string
+	// On is the day of the attestations, Next one half a year later.
+	On, Next string
 }
 
 // group is one of Entra ID's.
@@ -49,6 +52,10 @@ type group struct{ Name, ObjectID string }
 // Render returns the answers, with attestations of the day before now.
 func Render(dir state.Dir, now time.Time) ([]byte, error) {
 	parsed, err := template.New("answers").Option("missingkey=error").Parse(source)
+	if err != nil {
+		return nil, err
+	}
+	from, until, err := pki.HubPeriod(dir, now)
 	if err != nil {
 		return nil, err
 	}
@@ -98,9 +105,12 @@ func Render(dir state.Dir, now time.Time) ([]byte, error) {
 		VIP:              topology.VIP,
 		IngressClass:     topology.IngressClass,
 		Full:             dir.Full(),
+		HubNames:         pki.HubNames(),
+		Issuer:           pki.IssuingName,
+		HubFrom:          from.Format(time.DateOnly),
+		HubUntil:         until.Format(time.DateOnly),
 		On:               now.AddDate(0, 0, -1).Format(time.DateOnly),
 		Next:             now.AddDate(0, 6, 0).Format(time.DateOnly),
-		Until:            now.AddDate(1, 0, 0).Format(time.DateOnly),
 	})
 	return content.Bytes(), err
 }

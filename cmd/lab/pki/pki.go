@@ -42,8 +42,13 @@ type Request struct {
 	Organization []string
 	// Hosts are DNS names and IP addresses; a certificate with any may serve.
 	Hosts []string
-	// NotAfter ends the validity; zero means Lifetime from now.
-	NotAfter time.Time
+	// NotAfter ends the validity; zero means Lifetime from now. NotBefore begins it; zero means
+	// an hour ago, or a day before an end that is given.
+	NotBefore, NotAfter time.Time
+	// Key is an ECDSA key on P-256 if nil, Signature the one that suits the authority if zero:
+	// faults ask for worse ones.
+	Key       crypto.Signer
+	Signature x509.SignatureAlgorithm
 }
 
 // NewAuthority makes an authority with a new key.
@@ -96,9 +101,12 @@ func authorityTemplate(name string) (*x509.Certificate, error) {
 // Issue signs a new key's certificate. It may be used by a client, and by a server where the
 // request names hosts.
 func (a *Authority) Issue(request Request) (Pair, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return Pair{}, err
+	key := request.Key
+	if key == nil {
+		var err error
+		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return Pair{}, err
+		}
 	}
 	template, err := base(request)
 	if err != nil {
@@ -129,6 +137,10 @@ func base(request Request) (*x509.Certificate, error) {
 		// A certificate that is over must also have begun before it was.
 		template.NotBefore = request.NotAfter.Add(-24 * time.Hour)
 	}
+	if !request.NotBefore.IsZero() {
+		template.NotBefore = request.NotBefore
+	}
+	template.SignatureAlgorithm = request.Signature
 	for _, host := range request.Hosts {
 		if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
@@ -139,7 +151,7 @@ func base(request Request) (*x509.Certificate, error) {
 	return template, nil
 }
 
-func sign(template, parent *x509.Certificate, key *ecdsa.PrivateKey, parentKey crypto.Signer) (Pair, error) {
+func sign(template, parent *x509.Certificate, key, parentKey crypto.Signer) (Pair, error) {
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), parentKey)
 	if err != nil {
 		return Pair{}, fmt.Errorf("sign the certificate of %s: %w", template.Subject.CommonName, err)
@@ -151,8 +163,13 @@ func sign(template, parent *x509.Certificate, key *ecdsa.PrivateKey, parentKey c
 	return Pair{Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), Key: keyPEM}, nil
 }
 
-func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
-	der, err := x509.MarshalECPrivateKey(key)
+func encodeKey(key crypto.Signer) ([]byte, error) {
+	curved, is := key.(*ecdsa.PrivateKey)
+	if !is {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
+	}
+	der, err := x509.MarshalECPrivateKey(curved)
 	if err != nil {
 		return nil, err
 	}
