@@ -91,7 +91,7 @@ func (u user) proxy(proxies answers.Proxies) string {
 // open asks the load balancer for JupyterHub's page, with JupyterHub's name. A proxy finds the
 // address by the name.
 func (u user) open(ctx context.Context, proxy string) probe.Connection {
-	options := probe.ConnectOptions{Proxy: proxy, Timeout: 2 * doorLimit, Header: http.Header{"User-Agent": {check.UserAgent()}}}
+	options := probe.ConnectOptions{Proxy: proxy, Timeout: doorLimit, Header: http.Header{"User-Agent": {check.UserAgent()}}}
 	// A CA that cannot be read is section 3's; here it only means that verification fails.
 	if text, err := os.ReadFile(check.Answers().Certificates.CAFile); err == nil {
 		options.CAs = text
