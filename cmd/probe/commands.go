@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +31,8 @@ func measure(ctx context.Context, args []string) (any, error) {
 		return gpu(ctx, rest)
 	case "serve":
 		return nil, serve(ctx, rest)
+	case "reach":
+		return reach(ctx, rest)
 	case "copy":
 		return nil, copyTo(rest)
 	case "sleep":
@@ -168,6 +171,34 @@ func serve(ctx context.Context, args []string) error {
 		return fmt.Errorf("%w: --tls-port needs --tls-name", errUsage)
 	}
 	return probe.Serve(ctx, options)
+}
+
+func reach(ctx context.Context, args []string) (any, error) {
+	flags := newFlags("reach")
+	var options probe.ReachOptions
+	flags.StringVar(&options.Token, "token", "", "")
+	flags.IntVar(&options.ReadyPort, "ready-port", 0, "")
+	flags.IntVar(&options.Enough, "enough", 0, "")
+	flags.DurationVar(&options.For, "for", 0, "")
+	flags.Func("target", "", func(text string) error {
+		if !strings.HasPrefix(text, probe.ReachTCP) && !strings.HasPrefix(text, probe.ReachDNS) {
+			return fmt.Errorf("a target is tcp:HOST:PORT or dns:NAME, not %q", text)
+		}
+		options.Targets = append(options.Targets, text)
+		return nil
+	})
+	flags.Func("listen", "", func(text string) error {
+		port, err := strconv.Atoi(text)
+		options.Listen = append(options.Listen, port)
+		return err
+	})
+	if err := parse(flags, args); err != nil {
+		return nil, err
+	}
+	if options.Token == "" {
+		return nil, fmt.Errorf("%w: --token is missing", errUsage)
+	}
+	return probe.Reach(ctx, options)
 }
 
 func copyTo(args []string) error {

@@ -34,6 +34,7 @@ const usage = `usage: probe COMMAND
   outward [--allowed TARGET[' via 'PROXY] --forbidden TARGET[' via 'PROXY] --name NAME --timeout TIME]...
   gpu [--expect N --memory BYTES --stage-time TIME --library DIR] [--no-gpu]
   serve --token TOKEN [--port N] [--tls-port N --tls-name NAME]
+  reach --token TOKEN [--target tcp:HOST:PORT|dns:NAME ...] [--listen N ...] [--ready-port N --for TIME --enough N]
   copy DIR
   sleep [TIME]
   exit CODE

@@ -37,6 +37,9 @@ func TestExitCodes(t *testing.T) {
 		{"serve", 2},
 		{"serve --token=t --tls-port=8443", 2},
 		{"serve --token=t --port=-1", 1},
+		{"reach", 2},
+		{"reach --token=t --target=udp:1", 2},
+		{"reach --token=t --listen=-1", 1},
 		{"copy", 2},
 		{"copy /does/not/exist", 1},
 		{"sleep", 0}, // told to end

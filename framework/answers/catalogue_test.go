@@ -32,6 +32,9 @@ func TestCatalogueAsksForWhatCanBeAnswered(t *testing.T) {
 		if item.Kind == checklist.Attest && !typeAt(item.Answer).Implements(attester) {
 			t.Errorf("%s is attested, but %s is no attestation", item.ID, item.Answer)
 		}
+		if item.Contact != "" && !Exists(item.Contact+".contact") {
+			t.Errorf("%s: %s has no contact", item.ID, item.Contact)
+		}
 		if item.Written != "" && !typeAt(item.Written).Implements(attester) {
 			t.Errorf("%s: %s is no attestation", item.ID, item.Written)
 		}

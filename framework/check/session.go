@@ -247,5 +247,9 @@ func contactLine(item checklist.Item) string {
 	if !known {
 		return ""
 	}
-	return session.answers.Contact(subsection.Key).String()
+	key := subsection.Key
+	if item.Contact != "" {
+		key = item.Contact
+	}
+	return session.answers.Contact(key).String()
 }

@@ -43,6 +43,9 @@ type Item struct {
 	Needs []string
 	// Written is the key of the attestation that a probe needs besides its measurement.
 	Written string
+	// Contact is the key of the part of the answers file whose contact is called about the item,
+	// where its subsection has none.
+	Contact string
 	// Choices are the values of the parent's answer that mean this option.
 	Choices []string
 	// From are the sections and subsections that a derived item is computed from.

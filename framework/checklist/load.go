@@ -37,6 +37,7 @@ type (
 		Answer  string
 		Needs   []string
 		Written string
+		Contact string
 		Choices []string
 		From    []string
 		Box     *bool
@@ -90,7 +91,7 @@ func (b *builder) addAll(prefix, parent string, entries []itemEntry) {
 			ID: e.ID, Title: e.Title, Kind: e.Kind, Parent: parent,
 			Topics:  union(b.subsection.Topics, e.Topics),
 			Section: b.section, Subsection: b.subsection.ID,
-			Answer: e.Answer, Needs: e.Needs, Written: e.Written, Choices: e.Choices, From: e.From,
+			Answer: e.Answer, Needs: e.Needs, Written: e.Written, Contact: e.Contact, Choices: e.Choices, From: e.From,
 			Box: e.Box == nil || *e.Box,
 		}
 		b.check(item, fmt.Sprintf("%s.%d", prefix, n+1), e.Items)

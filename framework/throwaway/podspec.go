@@ -72,6 +72,8 @@ type PodOptions struct {
 	// ReadyPort makes the pod ready when GET /ready on this port is answered with 2xx, and not
 	// ready when that stops; asked every second. 0: ready when started.
 	ReadyPort int
+	// Ports are what the container declares, by which policies name them.
+	Ports []corev1.ContainerPort
 	// Resources of the container. What they leave open is 10m CPU and 32 MiB, at most 200m and
 	// 128 MiB.
 	Resources corev1.ResourceRequirements
@@ -148,6 +150,7 @@ func (k *Kit) newPod(o PodOptions) *corev1.Pod {
 				Command:                  o.Command,
 				Args:                     o.Args,
 				Env:                      o.Env,
+				Ports:                    o.Ports,
 				Resources:                o.Resources,
 				TerminationMessagePolicy: corev1.TerminationMessageReadFile,
 				SecurityContext: &corev1.SecurityContext{

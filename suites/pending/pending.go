@@ -5,8 +5,6 @@ package pending
 import "aiv.internal/conformance/framework/check"
 
 var _ = check.Subsection("pending", func() {
-	check.Pending( // networking and domain
-		"2.3.1", "2.3.3")
 	check.Pending( // backup
 		"6.3.1", "6.3.2", "6.3.4", "6.3.5")
 	check.Pending( // GitLab
@@ -26,5 +24,5 @@ var _ = check.Subsection("pending", func() {
 	check.Pending( // staging, test users, deployment window
 		"14.1.1", "14.1.2", "14.2.1", "15.1.1")
 	check.Pending( // JupyterHub readiness
-		"N.1.3", "N.1.4", "N.1.6", "N.1.7", "N.1.8", "N.1.9", "N.1.10", "N.1.11")
+		"N.1.3", "N.1.4", "N.1.7", "N.1.8", "N.1.9", "N.1.10", "N.1.11")
 })

@@ -13,6 +13,7 @@ import (
 	"aiv.internal/conformance/cmd/lab/ingress"
 	"aiv.internal/conformance/cmd/lab/network"
 	"aiv.internal/conformance/cmd/lab/node"
+	"aiv.internal/conformance/cmd/lab/policy"
 	"aiv.internal/conformance/cmd/lab/storage"
 	"aiv.internal/conformance/cmd/lab/topology"
 )
@@ -48,7 +49,7 @@ func Processes(full bool) []string {
 		names = append(names, storage.Controller(short), storage.Provisioner(short), storage.Resizer(short), storage.Snapshotter(short))
 	}
 	for _, worker := range topology.Nodes() {
-		names = append(names, node.Containerd(worker.Name), node.Kubelet(worker.Name), node.Proxy(worker.Name))
+		names = append(names, node.Containerd(worker.Name), node.Kubelet(worker.Name), node.Proxy(worker.Name), policy.Agent(worker.Name))
 		for short := range storage.Drivers {
 			names = append(names, storage.Node(short, worker.Name))
 		}
@@ -107,6 +108,7 @@ func (l Lab) askCluster(ctx context.Context, add func(name string, ok bool, word
 	report(add, "storage drivers", driversKnown(ctx, cluster))
 	report(add, "simulated GPUs", gpusReady(ctx, cluster))
 	report(add, "company DNS", dns.Ready(ctx))
+	report(add, "network policies", policy.Enforced(ctx))
 	report(add, "registry", registryReady(l.Dir)(ctx))
 	report(add, "simulated Entra ID", entraReady(l.Dir)(ctx))
 	report(add, "simulated GitLab, S3, Ceph and outside", companyReady(l.Dir)(ctx))

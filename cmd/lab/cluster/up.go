@@ -27,6 +27,7 @@ import (
 	"aiv.internal/conformance/cmd/lab/network"
 	"aiv.internal/conformance/cmd/lab/node"
 	"aiv.internal/conformance/cmd/lab/pki"
+	"aiv.internal/conformance/cmd/lab/policy"
 	"aiv.internal/conformance/cmd/lab/process"
 	"aiv.internal/conformance/cmd/lab/require"
 	"aiv.internal/conformance/cmd/lab/seed"
@@ -204,7 +205,8 @@ func (l Lab) startNode(ctx context.Context, worker topology.Node, apiReady <-cha
 		if err := node.StartAgents(ctx, supervisor, worker); err != nil {
 			return err
 		}
-		if err := errors.Join(storage.StartNode(ctx, supervisor, worker), gpu.StartNode(ctx, supervisor, worker)); err != nil {
+		if err := errors.Join(storage.StartNode(ctx, supervisor, worker), gpu.StartNode(ctx, supervisor, worker),
+			policy.StartNode(ctx, supervisor, worker)); err != nil {
 			return err
 		}
 		return l.waitNode(ctx, worker)

@@ -11,6 +11,7 @@ import (
 	"aiv.internal/conformance/cmd/lab/controlplane"
 	"aiv.internal/conformance/cmd/lab/faults"
 	"aiv.internal/conformance/cmd/lab/gpu"
+	"aiv.internal/conformance/cmd/lab/policy"
 	"aiv.internal/conformance/cmd/lab/process"
 	"aiv.internal/conformance/cmd/lab/seed"
 	"aiv.internal/conformance/cmd/lab/storage"
@@ -64,7 +65,7 @@ func (l Lab) waitServices(ctx context.Context, cluster *seed.Cluster) error {
 	if len(faults.Active(l.Dir)) > 0 {
 		return nil
 	}
-	for _, condition := range []func(context.Context, *seed.Cluster) error{dnsReady, domainKnown, driversKnown, labelGPUs, gpusReady, accountsReady} {
+	for _, condition := range []func(context.Context, *seed.Cluster) error{dnsReady, domainKnown, driversKnown, labelGPUs, gpusReady, accountsReady, policiesEnforced} {
 		if err := process.Until(ctx, func(ctx context.Context) error { return condition(ctx, cluster) }); err != nil {
 			return err
 		}
@@ -110,6 +111,8 @@ func labelGPUs(ctx context.Context, cluster *seed.Cluster) error {
 func gpusReady(ctx context.Context, cluster *seed.Cluster) error {
 	return gpu.Ready(ctx, cluster.Client)
 }
+
+func policiesEnforced(ctx context.Context, _ *seed.Cluster) error { return policy.Enforced(ctx) }
 
 func accountsReady(ctx context.Context, cluster *seed.Cluster) error {
 	_, err := cluster.Client.CoreV1().ServiceAccounts(topology.Namespace).Get(ctx, "default", metav1.GetOptions{})

@@ -13,7 +13,7 @@ var (
 	// entranceItems ask, through the ingress controller, for a pod behind it.
 	entranceItems = []string{"2.2.3", "2.2.4", "N.1.1", "N.1.2"}
 	// podItems run throwaway pods.
-	podItems = slices.Concat(gpuPodItems, volumeItems, outwardItems, entranceItems, []string{"2.1.3", "3.1.1", "5.1.6", "N.2.registry-from-pods", "N.2.own-program"})
+	podItems = slices.Concat(gpuPodItems, volumeItems, outwardItems, policyItems, entranceItems, []string{"2.1.3", "3.1.1", "5.1.6", "N.2.registry-from-pods", "N.2.own-program"})
 	// gpuPodItems run pods on GPU nodes, and gpuItems ask about these nodes.
 	gpuPodItems = []string{"1.2.1", "1.2.3", "1.2.5"}
 	gpuItems    = slices.Concat(gpuPodItems, []string{"1.2.2", "1.2.4"})

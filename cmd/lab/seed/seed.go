@@ -63,6 +63,9 @@ func Namespace(ctx context.Context, cluster *Cluster, dir state.Dir) error {
 	if err := cluster.applyEmbedded(ctx, "namespace.yaml"); err != nil {
 		return err
 	}
+	if err := Policies(ctx, cluster); err != nil {
+		return err
+	}
 	if err := Rights(ctx, cluster, dir); err != nil {
 		return err
 	}
@@ -70,6 +73,11 @@ func Namespace(ctx context.Context, cluster *Cluster, dir state.Dir) error {
 		return err
 	}
 	return RunnerKubeconfig(ctx, cluster, dir)
+}
+
+// Policies are the NetworkPolicies of the customer's namespace.
+func Policies(ctx context.Context, cluster *Cluster) error {
+	return cluster.applyEmbedded(ctx, "policies.yaml")
 }
 
 // Rights applies the manifests in deploy/: exactly what an administrator would apply.
