@@ -40,6 +40,7 @@ type values struct {
 	HubHost, DNSServers, VIP, IngressClass        string
 	// Full is true in a full lab.
 	Full                      bool
+	HubBundle, HubKey         string
 	HubNames                  []string
 	Issuer, HubFrom, HubUntil string
 	// On is the day of the attestations, Next one half a year later.
@@ -105,6 +106,8 @@ func Render(dir state.Dir, now time.Time) ([]byte, error) {
 		VIP:              topology.VIP,
 		IngressClass:     topology.IngressClass,
 		Full:             dir.Full(),
+		HubBundle:        dir.HubBundle(),
+		HubKey:           dir.HubKey(),
 		HubNames:         pki.HubNames(),
 		Issuer:           pki.IssuingName,
 		HubFrom:          from.Format(time.DateOnly),

@@ -45,6 +45,8 @@ func expireCertificate(_ context.Context, lab *Lab, _ func([]byte) error) error 
 // replacement changes the answers file back and forth.
 type replacement struct{ from, to string }
 
+func (r replacement) back() replacement { return replacement{r.to, r.from} }
+
 // answerInstead replaces one line of the answers file, which must be there once. Other faults
 // of the answers may be planted and mended in between, in any order.
 func answerInstead(from, to string) func(context.Context, *Lab, func([]byte) error) error {
@@ -56,7 +58,7 @@ func answerInstead(from, to string) func(context.Context, *Lab, func([]byte) err
 // answerAgain undoes answerInstead(from, to).
 func answerAgain(from, to string) func(context.Context, *Lab, []byte) error {
 	return func(_ context.Context, lab *Lab, _ []byte) error {
-		return replacement{to, from}.do(lab)
+		return replacement{from, to}.back().do(lab)
 	}
 }
 

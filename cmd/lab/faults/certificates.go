@@ -223,8 +223,7 @@ func certificateAnswers() []Fault {
 				return answerAuthorities(lab).do(lab)
 			},
 			Mend: func(_ context.Context, lab *Lab, _ []byte) error {
-				back := answerAuthorities(lab)
-				return replacement{back.to, back.from}.do(lab)
+				return answerAuthorities(lab).back().do(lab)
 			},
 		},
 	}
@@ -345,13 +344,15 @@ func asPFX(hub pki.Hub, password string) ([]byte, error) {
 	return pkcs12.Modern.Encode(key, certificates[0], certificates[1:], password)
 }
 
-const (
-	answeredPEM = "  format: pem\n  bundle: pki/hub-bundle.pem"
-	answeredPFX = "  format: pfx\n  bundle: pki/hub-bundle.pfx\n  pfxPassword: {file: pki/hub-bundle.password}"
-)
+// pfxAnswered answers the files of that name as PFX instead of as PEM.
+func pfxAnswered(lab *Lab) (answered replacement, name string) {
+	name = strings.TrimSuffix(lab.Dir.HubBundle(), ".pem")
+	return replacement{"  format: pem\n  bundle: " + lab.Dir.HubBundle(),
+		"  format: pfx\n  bundle: " + name + ".pfx\n  pfxPassword: {file: " + name + ".password}"}, name
+}
 
 // answerPFX hands the certificate over as PFX, and a password that is not its.
-func answerPFX(ctx context.Context, lab *Lab, _ func([]byte) error) error {
+func answerPFX(_ context.Context, lab *Lab, _ func([]byte) error) error {
 	hub, err := pki.ReadHub(lab.Dir)
 	if err != nil {
 		return err
@@ -360,13 +361,14 @@ func answerPFX(ctx context.Context, lab *Lab, _ func([]byte) error) error {
 	if err != nil {
 		return err
 	}
-	path := strings.TrimSuffix(lab.Dir.HubBundle(), ".pem")
+	answered, name := pfxAnswered(lab)
 	return errors.Join(
-		os.WriteFile(path+".pfx", pfx, 0o600),
-		os.WriteFile(path+".password", []byte(rand.Text()+"\n"), 0o600),
-		answerInstead(answeredPEM, answeredPFX)(ctx, lab, nil))
+		os.WriteFile(name+".pfx", pfx, 0o600),
+		os.WriteFile(name+".password", []byte(rand.Text()+"\n"), 0o600),
+		answered.do(lab))
 }
 
-func answerPEM(ctx context.Context, lab *Lab, _ []byte) error {
-	return answerAgain(answeredPEM, answeredPFX)(ctx, lab, nil)
+func answerPEM(_ context.Context, lab *Lab, _ []byte) error {
+	answered, _ := pfxAnswered(lab)
+	return answered.back().do(lab)
 }
