@@ -34,7 +34,7 @@ const (
 
 // ingressPatience is how long to wait for the ingress controller: seconds for one in the cluster, and
 // no connection at all is given up sooner.
-var ingressPatience = patience{served: 60 * time.Second, reached: 15 * time.Second}
+var ingressPatience = patience{served: 30 * time.Second, reached: 15 * time.Second}
 
 // entrance is a throwaway pod behind the ingress controller, under a host of its own below the
 // answered domain. Each stage has its own error, and an item looks at those that concern it.

@@ -216,6 +216,25 @@ func TestTermination(t *testing.T) {
 	}
 }
 
+func TestGatewayListeners(t *testing.T) {
+	gateway := map[string]any{"spec": map[string]any{"listeners": []any{
+		map[string]any{"name": "plain", "protocol": "HTTP"}, map[string]any{"name": "secured", "protocol": "HTTPS"}}}}
+	both, plain := listenerProtocols(gateway, ""), listenerProtocols(gateway, "plain")
+	if !slices.Equal(both, []string{"HTTP", "HTTPS"}) || !slices.Equal(plain, []string{"HTTP"}) || listenerProtocols(nil, "") != nil {
+		t.Error(both, plain)
+	}
+	if f := judgeGateway("a/b", both, answers.AtIngressController); f != nil {
+		t.Error(f)
+	}
+	if f := judgeGateway("a/b", plain, answers.AtLoadBalancer); f != nil {
+		t.Error(f)
+	}
+	expectFailed(t, judgeGateway("a/b", plain, answers.AtIngressController), "no listener for HTTPS (HTTP)")
+	if f := judgeGateway("a/b", both, answers.AtLoadBalancer); f == nil || !f.Undecided {
+		t.Error(f)
+	}
+}
+
 func TestOwnCertificateIsRecognised(t *testing.T) {
 	t.Parallel()
 	backend, secured := backendHere(t)

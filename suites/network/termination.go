@@ -6,7 +6,11 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
@@ -34,9 +38,8 @@ func proveTermination(ctx context.Context, e *entrance, a answers.Ingress) {
 		return
 	}
 	if e.certificate == nil {
-		check.Undecided("TLS ends at the "+string(a.TLSTermination), "with a Gateway this was not measured",
-			"a Gateway's certificate belongs to its own namespace: no throwaway one can be served to see who reads it",
-			"see the listener of Gateway "+a.Gateway.Namespace+"/"+a.Gateway.Name+": protocol HTTPS and tls.mode Terminate end TLS there")
+		proveGateway(ctx, e, a)
+		return
 	}
 	leaf := e.first.chain[0]
 	seen := termination{answered: a.TLSTermination, own: leaf.Equal(e.certificate), shown: certificateLine(leaf), proto: e.first.echo.Headers.Get("X-Forwarded-Proto")}
@@ -51,6 +54,58 @@ func proveTermination(ctx context.Context, e *entrance, a answers.Ingress) {
 	}
 }
 
+// proveGateway goes by the Gateway's listener: its certificate belongs to its own namespace, so
+// that no throwaway one can be served to see who reads it.
+func proveGateway(ctx context.Context, e *entrance, a answers.Ingress) {
+	name := a.Gateway.Namespace + "/" + a.Gateway.Name
+	gateway, err := e.kit.Client().Dynamic.Resource(gateways).Namespace(a.Gateway.Namespace).Get(ctx, a.Gateway.Name, metav1.GetOptions{})
+	check.NoError(err, "read Gateway "+name)
+	protocols := listenerProtocols(gateway.Object, a.Gateway.Listener)
+	check.Evidence("certificate served", certificateLine(e.first.chain[0]))
+	check.Evidence("protocols of the Gateway's listeners", protocols)
+	check.Evidence("headers at the pod", forwarded(e.first.echo.Headers))
+	f := judgeGateway(name, protocols, a.TLSTermination)
+	if f == nil {
+		f = judgeForwarded(e.first.echo.Headers.Get("X-Forwarded-Proto"))
+	}
+	if f != nil {
+		check.NoError(f, "")
+	}
+	if a.TLSTermination == answers.AtIngressController {
+		check.Warn("that TLS ends at the Gateway was read in its listener, and not measured", "a proxy in front that encrypts anew looks the same",
+			"see that the certificate served is the one in the listener's certificateRefs")
+	}
+}
+
+// listenerProtocols returns the protocols of a Gateway's listeners, or of the one of that name.
+func listenerProtocols(gateway map[string]any, listener string) (protocols []string) {
+	spec, _ := gateway["spec"].(map[string]any)
+	listeners, _ := spec["listeners"].([]any)
+	for _, l := range listeners {
+		one, _ := l.(map[string]any)
+		if protocol, is := one["protocol"].(string); is && (listener == "" || one["name"] == listener) {
+			protocols = append(protocols, protocol)
+		}
+	}
+	return protocols
+}
+
+// judgeGateway holds the listeners of a Gateway behind an address that speaks TLS against the
+// answer.
+func judgeGateway(name string, protocols []string, answered answers.TLSTermination) *finding.Finding {
+	expected := "TLS ends at the " + placeOf(answered) + " (ingress.tlsTermination)"
+	ends := slices.Contains(protocols, "HTTPS")
+	switch {
+	case answered == answers.AtIngressController && !ends:
+		return finding.Failed(expected, fmt.Sprintf("Gateway %s has no listener for HTTPS (%s), and its address speaks TLS", name, strings.Join(protocols, ", ")),
+			"a proxy in front of the Gateway ends TLS", "correct the answer to load-balancer, or give the Gateway a listener for HTTPS with JupyterHub's certificate")
+	case answered == answers.AtLoadBalancer && ends:
+		return finding.NotDecided(expected, "Gateway "+name+" has a listener for HTTPS, which may be what ends TLS",
+			"a load balancer that ends TLS and encrypts anew looks the same from outside", "compare the certificate served with that of the listener's certificateRefs; correct the answer if they are one")
+	}
+	return nil
+}
+
 // judgeTermination holds what was seen against the answer.
 func judgeTermination(seen termination) *finding.Finding {
 	expected := "TLS ends at the " + placeOf(seen.answered) + " (ingress.tlsTermination)"
@@ -63,16 +118,22 @@ func judgeTermination(seen termination) *finding.Finding {
 		return finding.Failed(expected, "the certificate of the throwaway Ingress's Secret is served, which only the ingress controller can read",
 			"the load balancer hands TLS on unopened",
 			"correct the answer to ingress-controller, and give JupyterHub's certificate to its Ingress; or have the load balancer end TLS")
-	case seen.proto != "https":
-		found := "the pod is told nothing of it: no X-Forwarded-Proto"
-		if seen.proto != "" {
-			found = "the pod is told X-Forwarded-Proto: " + seen.proto
-		}
-		return finding.Failed("who ends TLS tells the pod that the user came by https", found,
-			"the header is not set, or a later proxy that does not trust it writes its own: JupyterHub then sends http:// redirect URIs, which Entra ID refuses",
-			"have X-Forwarded-Proto: https set where TLS ends, and trusted by the ingress controller behind (its list of trusted proxies)")
 	}
-	return nil
+	return judgeForwarded(seen.proto)
+}
+
+// judgeForwarded finds that the pod is not told that the user came by https.
+func judgeForwarded(proto string) *finding.Finding {
+	if proto == "https" {
+		return nil
+	}
+	found := "the pod is told nothing of it: no X-Forwarded-Proto"
+	if proto != "" {
+		found = "the pod is told X-Forwarded-Proto: " + proto
+	}
+	return finding.Failed("who ends TLS tells the pod that the user came by https", found,
+		"the header is not set, or a later proxy that does not trust it writes its own: JupyterHub then sends http:// redirect URIs, which Entra ID refuses",
+		"have X-Forwarded-Proto: https set where TLS ends, and trusted by the ingress controller behind (its list of trusted proxies)")
 }
 
 func placeOf(t answers.TLSTermination) string {
