@@ -15,7 +15,7 @@ import (
 	"aiv.internal/conformance/framework/answers"
 )
 
-func pkcs7Of(t *testing.T, certificates ...*x509.Certificate) []byte {
+func pkcs7Of(t testing.TB, certificates ...*x509.Certificate) []byte {
 	t.Helper()
 	var raw []byte
 	for _, c := range certificates {

@@ -34,7 +34,7 @@ type pair struct {
 }
 
 // issue makes a certificate with a P-256 key; change may make it a worse one.
-func issue(t *testing.T, name string, by *pair, change func(*x509.Certificate)) *pair {
+func issue(t testing.TB, name string, by *pair, change func(*x509.Certificate)) *pair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -43,7 +43,7 @@ func issue(t *testing.T, name string, by *pair, change func(*x509.Certificate)) 
 	return issueFor(t, name, by, key, change)
 }
 
-func issueFor(t *testing.T, name string, by *pair, key crypto.Signer, change func(*x509.Certificate)) *pair {
+func issueFor(t testing.TB, name string, by *pair, key crypto.Signer, change func(*x509.Certificate)) *pair {
 	t.Helper()
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {
@@ -90,7 +90,7 @@ func also(change func(*x509.Certificate)) func(*x509.Certificate) {
 // company is a root, two authorities below it, and a server's certificate.
 type company struct{ root, policy, issuing, leaf *pair }
 
-func newCompany(t *testing.T) company {
+func newCompany(t testing.TB) company {
 	t.Helper()
 	var c company
 	c.root = issue(t, "AIV Root CA", nil, authority)
@@ -144,7 +144,7 @@ var weakRSA = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.Gener
 
 var soundRSA = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
-func must[T any](t *testing.T) func(T, error) T {
+func must[T any](t testing.TB) func(T, error) T {
 	return func(value T, err error) T {
 		t.Helper()
 		if err != nil {

@@ -41,7 +41,7 @@ const (
 	pbes2OID  = "1.2.840.113549.1.5.13"
 	pbkdf2OID = "1.2.840.113549.1.5.12"
 	// maxIterations keeps a made-up file from keeping us busy.
-	maxIterations = 10_000_000
+	maxIterations = 2_000_000
 )
 
 var pseudoRandom = map[string]func() hash.Hash{
