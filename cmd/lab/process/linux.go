@@ -36,6 +36,7 @@ func keepInherited() error {
 // stat is what the lab needs of /proc/PID/stat.
 type stat struct {
 	state   byte
+	session int
 	started uint64
 }
 
@@ -52,12 +53,13 @@ func readStat(pid int) (stat, error) {
 func parseStat(line string) (stat, error) {
 	_, rest, found := cutLast(line, ") ")
 	fields := strings.Fields(rest)
-	const startedField = 22 - 3 // stat's fields count from 1, and ours start at the third
+	const sessionField, startedField = 6 - 3, 22 - 3 // stat's fields count from 1, and ours start at the third
 	if !found || len(fields) <= startedField {
 		return stat{}, fmt.Errorf("unexpected stat line %q", line)
 	}
-	started, err := strconv.ParseUint(fields[startedField], 10, 64)
-	return stat{state: fields[0][0], started: started}, err
+	session, err := strconv.Atoi(fields[sessionField])
+	started, startedErr := strconv.ParseUint(fields[startedField], 10, 64)
+	return stat{state: fields[0][0], session: session, started: started}, errors.Join(err, startedErr)
 }
 
 func cutLast(text, separator string) (before, after string, found bool) {
@@ -123,12 +125,13 @@ func ended(fd int, wait time.Duration) bool {
 }
 
 // KillAll kills every process that carries the mark of this lab, recorded or not: the shims
-// of containers are started by containerd and inherit it. It returns how many there were.
+// of containers are started by containerd and inherit it. One that has lost its mark is known
+// by its record. It returns how many there were.
 func (s Supervisor) KillAll() (int, error) {
 	killed := 0
 	// A process may start another while we look, so look until nothing is left.
 	for range 10 {
-		found := s.marked()
+		found := s.ours()
 		if len(found) == 0 {
 			return killed, nil
 		}
@@ -142,6 +145,34 @@ func (s Supervisor) KillAll() (int, error) {
 		}
 	}
 	return killed, errors.New("processes of the lab keep starting: is another `lab up` running?")
+}
+
+// ours are the processes of this lab. Those that may start others come first.
+func (s Supervisor) ours() []int {
+	found := s.recorded()
+	for _, pid := range s.marked() {
+		if !slices.Contains(found, pid) {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// recorded are the programs that have a record and run, and behind them what runs in their
+// sessions: nginx, for one, writes its title over its environment, and so over the mark.
+func (s Supervisor) recorded() []int {
+	var leaders, others []int
+	for _, name := range s.Names() {
+		if record, running := s.Find(name); running {
+			leaders = append(leaders, record.PID)
+		}
+	}
+	for pid := range environments() {
+		if stat, err := readStat(pid); err == nil && stat.state != 'Z' && !slices.Contains(leaders, pid) && slices.Contains(leaders, stat.session) {
+			others = append(others, pid)
+		}
+	}
+	return append(leaders, others...)
 }
 
 // marked are the processes that carry this lab's mark.

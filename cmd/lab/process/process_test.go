@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -157,6 +158,26 @@ func TestKillAllFindsWhatHasNoRecord(t *testing.T) {
 	}
 	if record.alive() {
 		t.Error("it still runs")
+	}
+}
+
+func TestKillAllFindsWhatHasLostItsMark(t *testing.T) {
+	supervisor := newSupervisor(t)
+	// A master and its worker, with empty environments.
+	command := []string{"env", "-i", "sh", "-c", "sleep 61 & sleep 62 & wait"}
+	if err := supervisor.Start(t.Context(), Spec{Name: "unmarked", Command: command, Ready: func(context.Context) error {
+		if found := supervisor.recorded(); len(found) != 3 || len(supervisor.marked()) != 0 {
+			return fmt.Errorf("it has the processes %v, %v with the mark", found, supervisor.marked())
+		}
+		return nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if killed, err := supervisor.KillAll(); killed != 3 || err != nil {
+		t.Errorf("killed %d processes, error %v", killed, err)
+	}
+	if left := supervisor.recorded(); len(left) != 0 {
+		t.Errorf("left are %v", left)
 	}
 }
 
