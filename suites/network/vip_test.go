@@ -2,17 +2,23 @@ package network
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 
 	"aiv.internal/conformance/framework/check"
 	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/kubeerr"
 	"aiv.internal/conformance/framework/probe"
 )
 
@@ -110,6 +116,27 @@ func TestFindPublished(t *testing.T) {
 	const want = "Ingress wiki 10.0.0.1; Service edge/public 10.0.0.4; Service ingress-nginx/controller 10.0.0.1, fd00::1"
 	if got := found.addresses(); got != want {
 		t.Errorf("the ingress is at %s, want %s", got, want)
+	}
+}
+
+// TestWithoutTheRight: what may not be read is said, and the rest is used.
+func TestWithoutTheRight(t *testing.T) {
+	ingress := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "hub", Name: "wiki"}}
+	ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: "10.0.0.1"}}
+	client := fake.NewClientset(ingress)
+	client.PrependReactor("list", "services", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "",
+			errors.New(`User "runner" cannot list resource "services" in API group "" at the cluster scope`))
+	})
+	found, err := findPublished(t.Context(), check.Target{Client: client, Namespace: "hub"})
+	if kubeerr.ReasonOf(err) != kubeerr.MissingRight || !found.has("10.0.0.1") {
+		t.Fatalf("found %v, error %v", found, err)
+	}
+	if words := found.words(err); !strings.Contains(words, "runner may not list services") {
+		t.Errorf("the evidence says %q", words)
+	}
+	if words := (published{}).words(nil); !strings.Contains(words, "outside the cluster") {
+		t.Errorf("the evidence says %q", words)
 	}
 }
 
