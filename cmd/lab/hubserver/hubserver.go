@@ -52,8 +52,7 @@ func Running(supervisor process.Supervisor) []string {
 // returns when it shows them.
 func Reload(ctx context.Context, supervisor process.Supervisor) error {
 	for _, name := range Running(supervisor) {
-		server, _ := supervisor.Find(name)
-		if err := syscall.Kill(server.PID, syscall.SIGHUP); err != nil {
+		if err := Reread(ctx, supervisor, name); err != nil {
 			return fmt.Errorf("reload %s: %w", name, err)
 		}
 	}
@@ -73,6 +72,25 @@ func Reload(ctx context.Context, supervisor process.Supervisor) error {
 	ctx, cancel := context.WithTimeout(ctx, reloadDeadline)
 	defer cancel()
 	return process.Until(ctx, func(ctx context.Context) error { return Shows(ctx, supervisor.Dir) })
+}
+
+// stopGrace is how long a server may take to end before it is killed.
+const stopGrace = 5 * time.Second
+
+// Reread makes one of the servers read its configuration anew. NGINX is started again, because
+// it runs as one process, which does not outlive a reload.
+func Reread(ctx context.Context, supervisor process.Supervisor, name string) error {
+	server, running := supervisor.Find(name)
+	switch {
+	case !running:
+		return nil
+	case name == Traefik:
+		return syscall.Kill(server.PID, syscall.SIGHUP)
+	}
+	if err := supervisor.Stop(name, stopGrace); err != nil {
+		return err
+	}
+	return supervisor.Start(ctx, process.Spec{Name: name, Command: server.Command})
 }
 
 // ApplySecret stores the certificate and key for the Gateway, which takes them from a Secret.

@@ -36,13 +36,16 @@ func startNGINX(ctx context.Context, supervisor process.Supervisor) error {
 			return err
 		}
 	}
-	return supervisor.Start(ctx, process.Spec{
+	return supervisor.Start(ctx, nginxSpec(dir, topology.HostIP+":"+nginxHTTPS))
+}
+
+// nginxSpec is nginx, which is ready when it shows the certificate at the address.
+func nginxSpec(dir state.Dir, address string) process.Spec {
+	return process.Spec{
 		Name:    hubserver.NGINX,
 		Command: []string{"nginx", "-e", "stderr", "-p", dir.Run("nginx"), "-c", nginxFile(dir)},
-		Ready: func(ctx context.Context) error {
-			return hubserver.ShowsAt(ctx, dir, topology.HostIP+":"+nginxHTTPS)
-		},
-	})
+		Ready:   func(ctx context.Context) error { return hubserver.ShowsAt(ctx, dir, address) },
+	}
 }
 
 func nginxFile(dir state.Dir) string { return dir.Run("nginx", "nginx.conf") }

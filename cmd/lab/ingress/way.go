@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 
 	"aiv.internal/conformance/cmd/lab/hubserver"
 	"aiv.internal/conformance/cmd/lab/process"
@@ -47,10 +46,10 @@ func (w Way) middleware() string {
 }
 
 // Take makes nginx or Traefik, whichever runs, treat requests that way from now on.
-func Take(_ context.Context, supervisor process.Supervisor, way Way) error {
+func Take(ctx context.Context, supervisor process.Supervisor, way Way) error {
 	var failed []error
-	if server, running := supervisor.Find(hubserver.NGINX); running {
-		failed = append(failed, writeNGINX(supervisor.Dir, way), syscall.Kill(server.PID, syscall.SIGHUP))
+	if _, err := os.Stat(nginxFile(supervisor.Dir)); err == nil {
+		failed = append(failed, writeNGINX(supervisor.Dir, way), hubserver.Reread(ctx, supervisor, hubserver.NGINX))
 	}
 	if _, err := os.Stat(dynamicFile(supervisor.Dir)); err == nil {
 		// It watches the file.
