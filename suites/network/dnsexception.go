@@ -92,7 +92,7 @@ func (e exception) judge() error {
 	const expected = "names are found by a pod whose egress is closed but for DNS"
 	switch {
 	case e.err != nil:
-		return e.err
+		return hindered(e.err)
 	case !e.stopped:
 		return finding.NotDecided(expected, fmt.Sprintf("%v after all egress was denied, names were still found", changeTime),
 			"policies are not enforced, or not for DNS, so that an exception proves nothing", "see item 2.3.1")

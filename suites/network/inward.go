@@ -162,7 +162,7 @@ func (s *source) judge(hub map[string]string, selecting []string) error {
 		expected = fmt.Sprintf("a pod with the labels %s does not reach port %d of the hub", sortedPairs(s.labels), s.port)
 	}
 	if s.err != nil {
-		return s.err
+		return hindered(s.err)
 	}
 	if s.story == nil || s.story.Last() == nil {
 		return finding.NotDecided(expected, "no connection was tried", "the pod was stopped before", "run it again")

@@ -143,7 +143,7 @@ func (i isolation) judge() error {
 	const expected = "a NetworkPolicy that selects a pod stops what it forbids, and what another one allows passes"
 	switch {
 	case i.err != nil:
-		return i.err
+		return hindered(i.err)
 	case !i.reached && !i.closed:
 		return finding.Failed("two pods of the namespace reach each other before a NetworkPolicy forbids it",
 			"they do not, not even where NetworkPolicies allow it: "+i.kinds(),
@@ -172,7 +172,7 @@ func (i isolation) judge() error {
 // judgeOpen is the verdict where policies are not required: nothing is in the way.
 func (i isolation) judgeOpen() error {
 	if i.err != nil {
-		return i.err
+		return hindered(i.err)
 	}
 	if !i.reached {
 		return finding.Failed("pods of the namespace reach each other, because no policies are required", "they do not: "+i.kinds(),

@@ -31,6 +31,9 @@ func expectVerdict(t *testing.T, err error, want, words string) {
 	}
 }
 
+// noRoom keeps a proof from being made.
+var noRoom = finding.Failed("create a pod", "exceeded quota", "no room", "raise it")
+
 func TestJudgeIsolation(t *testing.T) {
 	const took = time.Second
 	story := &probe.ReachResult{Targets: []probe.Reached{{Phases: []probe.Phase{{Tries: 3}, {Trouble: &probe.Trouble{Kind: probe.Timeout}}, {Trouble: &probe.Trouble{Kind: probe.Refused}}}}}}
@@ -46,6 +49,7 @@ func TestJudgeIsolation(t *testing.T) {
 		{"not for long", isolation{reached: true, denied: took, leaked: true}, "failed", "less than 3s"},
 		{"not opened again", isolation{reached: true, denied: took}, "failed", "stays so"},
 		{"named ports", isolation{reached: true, denied: took, allowed: took, byNumber: true}, "failed", "by its name"},
+		{"no room for a pod", isolation{err: noRoom}, "undecided", "quota"},
 		{"no right", isolation{err: finding.NotDecided("", "networkpolicies create", "", "")}, "undecided", "networkpolicies"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -54,6 +58,7 @@ func TestJudgeIsolation(t *testing.T) {
 		})
 	}
 	expectVerdict(t, isolation{reached: true}.judgeOpen(), "passed", "")
+	expectVerdict(t, isolation{err: noRoom}.judgeOpen(), "undecided", "quota")
 	expectVerdict(t, isolation{story: story}.judgeOpen(), "failed", "timeout")
 }
 
@@ -70,6 +75,7 @@ func TestJudgeException(t *testing.T) {
 		{"on another port", exception{before: true, stopped: true, opened: took, wider: true}, "failed", "5353"},
 		{"dropped", exception{before: true, stopped: true}, "failed", "UDP port 53"},
 		{"no DNS at all", exception{stopped: true}, "undecided", "2.1.3"},
+		{"no room for a pod", exception{err: noRoom}, "undecided", "quota"},
 		{"no right", exception{err: finding.NotDecided("", "networkpolicies create", "", "")}, "undecided", "networkpolicies"},
 	} {
 		t.Run(test.name, func(t *testing.T) { expectVerdict(t, test.e.judge(), test.want, test.words) })
@@ -116,6 +122,7 @@ func TestOpenComesFirst(t *testing.T) {
 	open := &source{port: hubPort, story: &probe.Reached{Phases: []probe.Phase{{Tries: 9, To: 8000}}}}
 	expectVerdict(t, judgeSources([]*source{unknown, open}, nil, nil), "failed", "reached")
 	expectVerdict(t, judgeSources([]*source{unknown}, nil, nil), "undecided", "no pod")
+	expectVerdict(t, judgeSources([]*source{{port: hubPort, err: noRoom}}, nil, nil), "undecided", "quota")
 }
 
 func TestSources(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
 	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/kubeerr"
 	"aiv.internal/conformance/framework/probe"
 	"aiv.internal/conformance/framework/throwaway"
 )
@@ -123,6 +124,15 @@ func (c chain) serve(ctx context.Context) member {
 		err = within(ctx, startTime, pod.Running)
 	}
 	return member{pod, err}
+}
+
+// hindered tells what kept a proof from being made, such as a quota that has no room for its
+// pods: that says nothing of NetworkPolicies.
+func hindered(err error) error {
+	if err == nil {
+		return nil
+	}
+	return finding.Undecide(kubeerr.FromAPI(err, "see with throwaway pods what NetworkPolicies do"))
 }
 
 // within is wait, with a shorter time.
