@@ -79,13 +79,17 @@ func provePolicies(ctx context.Context, kit *throwaway.Kit, a answers.NetworkPol
 	// The client of the first proof is also the first of those that must not reach the hub.
 	doubled := doubles(sources, isolated && p.target.err == nil)
 	var proved errgroup.Group
-	if isolated && p.isolation.server.err == nil {
+	if isolated {
 		proved.Go(func() error {
-			p.isolation.client = c.client(ctx, p.isolation.server.pod, p.target.pod, doubled)
+			if p.isolation.server.err == nil {
+				p.isolation.client = c.client(ctx, p.isolation.server.pod, p.target.pod, doubled)
+			}
+			c.isolate(ctx, &p.isolation, *a.Required)
 			return nil
 		})
 	}
 	if excepted {
+		// At the same time: one closes what comes to the server, the other what goes out of it.
 		proved.Go(func() error { p.exception = c.except(ctx, p.isolation.server); return nil })
 	}
 	for _, s := range sources {
@@ -94,11 +98,8 @@ func provePolicies(ctx context.Context, kit *throwaway.Kit, a answers.NetworkPol
 		}
 	}
 	proved.Wait()
-	if isolated {
-		c.isolate(ctx, &p.isolation, *a.Required)
-		if doubled != nil {
-			doubled.story, doubled.err = p.isolation.storyOf(portOf(p.target.pod, doubled.port))
-		}
+	if doubled != nil {
+		doubled.story, doubled.err = p.isolation.storyOf(portOf(p.target.pod, doubled.port))
 	}
 	return p, ctx.Err()
 }

@@ -4,7 +4,7 @@
 // The main figure holds a full run of the suite against bare client-go: the objects of a run
 // are recorded, and then made again in the same order of dependency, all chains at once, by
 // a program that does nothing else. Both run in turn. The figures of section 1.2 are about
-// the same in small: one bare pod with a GPU, the driver's own calls, and a thousand nodes.
+// the same in small: one bare pod with a GPU, the driver's own calls, and a thousand nodes. Sections 2 to 4 have a time and a number of pods.
 package main
 
 import (
@@ -40,6 +40,9 @@ const (
 	maxProbeOverhead = 0.20     // of the time that the driver's calls take
 	maxNodesTime     = 10 * time.Second
 	maxNodesBytes    = 150 << 20
+
+	maxNetworkTime = 25 * time.Second
+	maxNetworkPods = 6
 )
 
 // bench is what the parts share.
@@ -67,6 +70,7 @@ var parts = []part{
 	{"gpu", benchGPU},
 	{"probe", benchProbe},
 	{"nodes", benchNodes},
+	{"network", benchNetwork},
 	{"lab", benchLab},
 	{"unit", benchUnit},
 }
@@ -75,7 +79,7 @@ func main() {
 	b := &bench{lab: cluster.NewLab()}
 	flag.IntVar(&b.turns, "turns", 5, "how often what is compared is timed, in turn")
 	flag.BoolVar(&b.realGPU, "real-gpu", false, "let the probe use this machine's GPU instead of a simulated driver")
-	only := flag.String("only", "sizes,list,run,gpu,probe,nodes", "which figures, as a comma list; sizes and probe need no lab")
+	only := flag.String("only", "sizes,list,run,gpu,probe,nodes,network", "which figures, as a comma list; sizes and probe need no lab")
 	restart := flag.Bool("lab", false, "also take the lab down and time how long it takes to come up again, and time the unit tests")
 	flag.Parse()
 	wanted := strings.Split(*only, ",")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
@@ -16,14 +17,24 @@ import (
 
 const (
 	namespace = "jupyterhub-prod"
-	// ours selects what a run makes.
-	ours = "app.kubernetes.io/managed-by=aiv-conformance"
+	managedBy = "app.kubernetes.io/managed-by"
+	// ours selects what a run makes; replayed is what is made again.
+	ours     = managedBy + "=aiv-conformance"
+	replayed = "bench"
+	// roleLabel tells the pods of one item apart.
+	roleLabel = "conformance.aiv.internal/role"
+	// itemLabel holds the ID of the item that a pod is for.
+	itemLabel = "conformance.aiv.internal/item"
 )
 
 // recorded is what one run made, by name without the random end.
 type recorded struct {
 	pods   map[string]*corev1.Pod
 	claims map[string]*corev1.PersistentVolumeClaim
+	// policies are in the order in which they were made.
+	policies []*networkingv1.NetworkPolicy
+	// addresses are the pods' names by their IP addresses.
+	addresses map[string]string
 	// grown is the size to which each claim was grown.
 	grown map[string]corev1.ResourceList
 }
@@ -39,12 +50,20 @@ func record(ctx context.Context, client kubernetes.Interface, run func() error) 
 	if err != nil {
 		return nil, err
 	}
-	r := &recorded{pods: map[string]*corev1.Pod{}, claims: map[string]*corev1.PersistentVolumeClaim{}, grown: map[string]corev1.ResourceList{}}
+	policies, err := client.NetworkingV1().NetworkPolicies(namespace).Watch(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	r := &recorded{pods: map[string]*corev1.Pod{}, claims: map[string]*corev1.PersistentVolumeClaim{}, addresses: map[string]string{}, grown: map[string]corev1.ResourceList{}}
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		for event := range pods.ResultChan() {
-			if pod, ok := event.Object.(*corev1.Pod); ok && event.Type == watch.Added {
+			pod, ok := event.Object.(*corev1.Pod)
+			if ok && event.Type == watch.Added {
 				r.pods[role(pod.Name)] = pod
+			}
+			if ok && pod.Status.PodIP != "" {
+				r.addresses[pod.Status.PodIP] = role(pod.Name)
 			}
 		}
 	})
@@ -62,9 +81,17 @@ func record(ctx context.Context, client kubernetes.Interface, run func() error) 
 			}
 		}
 	})
+	reading.Go(func() {
+		for event := range policies.ResultChan() {
+			if policy, ok := event.Object.(*networkingv1.NetworkPolicy); ok && event.Type == watch.Added {
+				r.policies = append(r.policies, policy)
+			}
+		}
+	})
 	err = run()
 	pods.Stop()
 	claims.Stop()
+	policies.Stop()
 	reading.Wait()
 	if err == nil && len(r.pods) == 0 {
 		err = fmt.Errorf("the run made no pods: nothing to compare with")
@@ -81,7 +108,7 @@ func as(meta metav1.ObjectMeta) metav1.ObjectMeta {
 	for key, value := range meta.Labels {
 		labels[key] = value
 	}
-	labels["app.kubernetes.io/managed-by"] = "bench"
+	labels[managedBy] = replayed
 	return metav1.ObjectMeta{GenerateName: role(meta.Name) + "-", Namespace: meta.Namespace, Labels: labels}
 }
 
@@ -89,7 +116,7 @@ func as(meta metav1.ObjectMeta) metav1.ObjectMeta {
 func sweep(ctx context.Context, client kubernetes.Interface) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	left := metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=bench"}
+	left := metav1.ListOptions{LabelSelector: managedBy + "=" + replayed}
 	if err := client.CoreV1().Pods(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, left); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: pods may be left:", err)
 	}

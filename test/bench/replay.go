@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -20,7 +21,8 @@ import (
 )
 
 // replay makes the recorded objects again: each claim with its pods is a chain, each other
-// pod one of its own, and all chains run at once. It returns when everything is gone.
+// pod one of its own, but for those that ask each other, and all chains run at once. A pod that
+// serves is done when it is ready. It returns when everything is gone.
 func (r *recorded) replay(ctx context.Context, client kubernetes.Interface) error {
 	group, ctx := errgroup.WithContext(ctx)
 	b := bare{client, r}
@@ -32,8 +34,12 @@ func (r *recorded) replay(ctx context.Context, client kubernetes.Interface) erro
 		}
 		group.Go(func() error { return b.chain(ctx, name, pods) })
 	}
+	first, then := r.acquainted()
+	if len(then) > 0 {
+		group.Go(func() error { return b.acquaintance(ctx, first, then) })
+	}
 	for name := range r.pods {
-		if !chained[name] {
+		if !chained[name] && !slices.Contains(first, name) && !slices.Contains(then, name) {
 			group.Go(func() error { return b.alone(ctx, name) })
 		}
 	}
@@ -123,7 +129,7 @@ func (b bare) run(ctx context.Context, name, claim string, previous *corev1.Pod)
 	}
 	if spec.Affinity != nil && spec.Affinity.PodAntiAffinity != nil {
 		for _, term := range spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution {
-			term.LabelSelector.MatchLabels["app.kubernetes.io/managed-by"] = "bench"
+			term.LabelSelector.MatchLabels[managedBy] = replayed
 		}
 	}
 	pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, &corev1.Pod{ObjectMeta: as(recorded.ObjectMeta), Spec: *spec}, metav1.CreateOptions{})
@@ -213,12 +219,15 @@ func (b bare) alone(ctx context.Context, name string) error {
 		return err
 	}
 	_, err = b.until(ctx, pod.Name, func(pod *corev1.Pod) (bool, error) {
+		if serves, _ := readyIs(true)(pod); serves && pod.Spec.Containers[0].ReadinessProbe != nil {
+			return true, nil
+		}
 		for _, status := range pod.Status.ContainerStatuses {
 			if waiting := status.State.Waiting; waiting != nil && strings.Contains(waiting.Reason, "ImagePull") {
 				return true, nil
 			}
 		}
-		return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed, nil
+		return ended(pod)
 	})
 	if err != nil {
 		return err

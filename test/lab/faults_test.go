@@ -80,8 +80,9 @@ const maxTogether = 4
 
 // apart puts faults together that touch no item in common, of which no two are of one
 // subsection, where one defect may hide what tells of another, and of which at most one is in
-// the answers file, which each of them would write anew.
+// the answers file, which each of them would write anew. Those that touch most choose first.
 func apart(faults []fault) []planted {
+	faults = slices.SortedStableFunc(slices.Values(faults), func(a, b fault) int { return len(b.touched()) - len(a.touched()) })
 	var groups []planted
 next:
 	for _, f := range faults {

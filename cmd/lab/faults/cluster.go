@@ -106,10 +106,10 @@ func rightsFaults() []Fault {
 	return []Fault{
 		{
 			Name:        "verb-missing",
-			Description: "the right to delete ingresses is missing from the roles of the runner's service account",
+			Description: "the right to update ingresses is missing from the roles of the runner's service account",
 			Failed:      []string{"1.1.5.3"},
-			Words:       []string{"delete", "ingresses"},
-			Break:       dropVerb("delete", "networking.k8s.io", "ingresses"),
+			Words:       []string{"update", "ingresses"},
+			Break:       dropVerb("update", "networking.k8s.io", "ingresses"),
 			Mend:        restoreRights,
 		},
 		{

@@ -58,7 +58,7 @@ func restoreRights(ctx context.Context, lab *Lab, _ []byte) error {
 		return err
 	}
 	return errors.Join(
-		waitAllowed(ctx, cluster, runner, right{"delete", "networking.k8s.io", "ingresses", true}, true),
+		waitAllowed(ctx, cluster, runner, right{"update", "networking.k8s.io", "ingresses", true}, true),
 		waitAllowed(ctx, cluster, runner, right{"list", "", "nodes", false}, true))
 }
 
