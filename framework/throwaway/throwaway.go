@@ -11,6 +11,7 @@ package throwaway
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -61,6 +62,7 @@ func NewClient(config *rest.Config) (Client, error) {
 		}
 		config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(qps, burst)
 	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return againAfterConflict{next} })
 	transport, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return Client{}, fmt.Errorf("read the client configuration: %w", err)
