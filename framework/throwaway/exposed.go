@@ -96,15 +96,15 @@ func (i *Ingress) Addresses(ctx context.Context) ([]string, error) {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	ingresses := i.kit.client.Kube.NetworkingV1().Ingresses(i.last.Namespace)
-	var err error
-	i.last, err = follow(ctx, target[*networkingv1.Ingress]{kind: "ingresses", name: i.last.Name, get: ingresses.Get, watch: ingresses.Watch}, i.last,
+	// i.last stays as it is: others may read it meanwhile.
+	last, err := follow(ctx, target[*networkingv1.Ingress]{kind: "ingresses", name: i.last.Name, get: ingresses.Get, watch: ingresses.Watch}, i.last,
 		func(_ context.Context, ingress *networkingv1.Ingress, gone bool) (bool, time.Duration, error) {
 			return gone || len(published(ingress)) > 0, 0, nil
 		})
 	if err != nil && ctx.Err() == nil {
 		return nil, kubeerr.FromAPI(err, fmt.Sprintf("read the status of ingress %s", i.last.Name))
 	}
-	return published(i.last), nil
+	return published(last), nil
 }
 
 func published(ingress *networkingv1.Ingress) []string {

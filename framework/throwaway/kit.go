@@ -100,9 +100,14 @@ func (k *Kit) deleteAfter(kind, name string, remove remover) {
 	})
 }
 
-// deleted words the error of a deletion; an object that is gone already is none.
+// deleted words the error of a deletion; an object that is gone already is none, and so is one
+// whose kind the cluster does not know: it was never made.
 func deleted(err error, kind, name string) error {
-	if err == nil || kubeerr.ReasonOf(err) == kubeerr.NotFound {
+	if err == nil {
+		return nil
+	}
+	switch kubeerr.ReasonOf(err) {
+	case kubeerr.NotFound, kubeerr.NotServed:
 		return nil
 	}
 	return kubeerr.FromAPI(err, fmt.Sprintf("delete the throwaway %s %s", kind, name))

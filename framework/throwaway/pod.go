@@ -42,6 +42,9 @@ func (k *Kit) Pod(ctx context.Context, options PodOptions) (*Pod, error) {
 	}
 	ctx, cancel := limited(ctx)
 	defer cancel()
+	if err := k.takesNoTraffic(ctx, pod); err != nil {
+		return nil, err
+	}
 	if err := k.deviceTemplate(ctx, pod, options); err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ const ourLabels = "conformance.aiv.internal/"
 const labelSpread = ourLabels + "spread"
 
 // noTraffic is a readiness gate that nobody opens. A pod that has it is never Ready, so that no
-// Service sends it anything, whatever its labels.
+// Service sends it anything, whatever its labels; but for those that takesNoTraffic looks for.
 const noTraffic = ourLabels + "no-traffic"
 
 func (k *Kit) newPod(o PodOptions) *corev1.Pod {
