@@ -93,7 +93,7 @@ func namespaceFaults() []Fault {
 		},
 		{
 			Name:        "admission-refuses",
-			Description: "an admission policy refuses every ingress that is not of the class corporate",
+			Description: "an admission policy refuses every ingress that is not of the class corporate, but for the suite's throwaway ones",
 			Failed:      []string{"1.1.5.3"},
 			Words:       []string{"ingress class corporate"},
 			Break:       refuseIngresses,
