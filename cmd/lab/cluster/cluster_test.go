@@ -1,10 +1,12 @@
 package cluster
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"testing"
 
+	"aiv.internal/conformance/cmd/lab/faults"
 	"aiv.internal/conformance/cmd/lab/state"
 )
 
@@ -60,5 +62,39 @@ func TestProcessesHaveDistinctNames(t *testing.T) {
 		if compact := slices.Compact(slices.Clone(names)); len(compact) != len(names) {
 			t.Errorf("a name is there twice: %v", names)
 		}
+	}
+}
+
+func TestToBeFull(t *testing.T) {
+	for _, test := range []struct {
+		name                       string
+		asked, lives, full, broken bool
+		want, refused              bool
+	}{
+		{name: "nothing there", asked: true, want: true},
+		{name: "core lives", lives: true, broken: true},
+		{name: "core becomes full", asked: true, lives: true, want: true},
+		{name: "core with a fault becomes full", asked: true, lives: true, broken: true, refused: true},
+		{name: "full stays", lives: true, full: true, broken: true, want: true},
+		{name: "remains of a core lab with a fault", asked: true, broken: true, want: true},
+		{name: "remains of a full lab", full: true, broken: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := state.Dir(t.TempDir())
+			err := dir.Make()
+			if test.full {
+				err = errors.Join(err, dir.MakeFull())
+			}
+			if test.broken {
+				err = errors.Join(err, os.WriteFile(dir.Fault(faults.Names()[0]), nil, 0o600))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Lab{Dir: dir}.toBeFull(test.asked, test.lives)
+			if got != test.want || (err != nil) != test.refused {
+				t.Errorf("full %t, error %v; want %t, an error %t", got, err, test.want, test.refused)
+			}
+		})
 	}
 }

@@ -66,9 +66,8 @@ func (l Lab) Up(ctx context.Context, full bool) error {
 		return err
 	}
 	defer unlock()
-	full = full || l.heartBeats() && l.Dir.Full()
-	if full && !l.Dir.Full() && len(faults.Active(l.Dir)) > 0 {
-		return fmt.Errorf("faults are planted (%v), and a full lab is made of a healthy one: run `lab mend` first", faults.Active(l.Dir))
+	if full, err = l.toBeFull(full, l.heartBeats()); err != nil {
+		return err
 	}
 	if err := build.Programs(ctx, l.Dir, full, l.Say); err != nil {
 		return err
@@ -90,6 +89,18 @@ func (l Lab) Up(ctx context.Context, full bool) error {
 		}
 	}
 	return l.start(ctx, made)
+}
+
+// toBeFull says whether the lab is to be a full one, as asked or because it is one that lives. A
+// core lab that lives with faults cannot become one; those of a dead lab go with its remains.
+func (l Lab) toBeFull(asked, lives bool) (bool, error) {
+	if !lives || l.Dir.Full() {
+		return asked || lives, nil
+	}
+	if active := faults.Active(l.Dir); asked && len(active) > 0 {
+		return false, fmt.Errorf("faults are planted (%v), and a full lab is made of a healthy one: run `lab mend` first", active)
+	}
+	return asked, nil
 }
 
 // alone returns nil unless another checkout's lab runs here: it has the same names and
