@@ -26,7 +26,7 @@ const (
 // exception is the proof that DNS works for a pod whose egress is closed but for DNS.
 type exception struct {
 	// before: names were found before there was a policy of ours; stopped: no longer when all
-	// egress was denied.
+	// egress was denied, and not again for holdTime.
 	before, stopped bool
 	// opened is how long the exception took to work; 0 if it did not. wider: another one did,
 	// with other ports and destinations.
@@ -47,7 +47,7 @@ func (c chain) except(ctx context.Context, server member) (e exception) {
 	if _, e.err = c.kit.NetworkPolicy(ctx, throwaway.PolicyOptions{Name: "closed", Role: roleServer, Egress: []networkingv1.NetworkPolicyEgressRule{}}); e.err != nil {
 		return e
 	}
-	if e.stopped, _, e.err = turn(ctx, changeTime, pod.NotReady); e.err != nil || !e.stopped {
+	if e.stopped, e.err = staysSo(ctx, pod.NotReady, pod.Ready); e.err != nil || !e.stopped {
 		return e
 	}
 	for i, rules := range [][]networkingv1.NetworkPolicyEgressRule{chartException(), wideException()} {
@@ -61,6 +61,17 @@ func (c chain) except(ctx context.Context, server member) (e exception) {
 		}
 	}
 	return e
+}
+
+// staysSo tells whether what is waited for came in time, and whether the contrary then stayed
+// away for holdTime: a single packet that is lost looks like a closed way, until the next one.
+func staysSo(ctx context.Context, wait, contrary func(context.Context) error) (bool, error) {
+	came, _, err := turn(ctx, changeTime, wait)
+	if err != nil || !came {
+		return false, err
+	}
+	back, _, err := turn(ctx, holdTime, contrary)
+	return err == nil && !back, err
 }
 
 // chartException opens DNS as zero-to-jupyterhub 4 does (egressAllowRules: dnsPortsPrivateIPs,
@@ -94,7 +105,7 @@ func (e exception) judge() error {
 	case e.err != nil:
 		return hindered(e.err)
 	case !e.stopped:
-		return finding.NotDecided(expected, fmt.Sprintf("%v after all egress was denied, names were still found", changeTime),
+		return finding.NotDecided(expected, fmt.Sprintf("%v after all egress was denied, names were still found, or found again within %v", changeTime, holdTime),
 			"policies are not enforced, or not for DNS, so that an exception proves nothing", "see item 2.3.1")
 	case e.opened > 0 && !e.wider:
 		return nil

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -143,5 +144,19 @@ func TestSources(t *testing.T) {
 	}
 	if ports := portsOf(all[:1]); len(ports) != 1 || ports[0].Name != hubPortName {
 		t.Errorf("%+v", ports)
+	}
+}
+
+// What is closed only for a moment was a packet that got lost.
+func TestStaysSo(t *testing.T) {
+	comes := func(context.Context) error { return nil }
+	gone := func(context.Context) error { return noRoom }
+	if stays, err := staysSo(t.Context(), comes, comes); stays || err != nil {
+		t.Errorf("it turned back: %t, %v", stays, err)
+	}
+	for _, waits := range [][2]func(context.Context) error{{gone, comes}, {comes, gone}} {
+		if stays, err := staysSo(t.Context(), waits[0], waits[1]); stays || err == nil {
+			t.Errorf("the pod is gone: %t, %v", stays, err)
+		}
 	}
 }

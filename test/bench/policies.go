@@ -14,7 +14,7 @@ import (
 )
 
 // heldClosed is how long the suite looks at a way that a policy has closed (suites/network): it
-// belongs to the proof, whoever makes it.
+// belongs to each proof, whoever makes it.
 const heldClosed = 3 * time.Second
 
 // acquainted are the pods that are told another one's address, and those whose address that is.
@@ -58,8 +58,8 @@ func (b bare) acquaintance(ctx context.Context, first, then []string) error {
 		}
 	}
 	proofs, proving := errgroup.WithContext(ctx)
-	proofs.Go(func() error { return b.prove(proving, inward, asking["client"], heldClosed) })
-	proofs.Go(func() error { return b.prove(proving, outward, serving["server"], 0) })
+	proofs.Go(func() error { return b.prove(proving, inward, asking["client"]) })
+	proofs.Go(func() error { return b.prove(proving, outward, serving["server"]) })
 	for part, name := range asking {
 		if part != "client" {
 			proofs.Go(func() error { _, err := b.until(proving, name, ended); return err })
@@ -122,7 +122,7 @@ func (b bare) startAll(ctx context.Context, names []string, before map[string]st
 
 // prove makes the policies one after the other, each when a pod's readiness shows what the one
 // before it did: the first closes a way, the second opens it again.
-func (b bare) prove(ctx context.Context, policies []*networkingv1.NetworkPolicy, watched string, hold time.Duration) error {
+func (b bare) prove(ctx context.Context, policies []*networkingv1.NetworkPolicy, watched string) error {
 	if len(policies) == 0 || watched == "" {
 		return fmt.Errorf("a run without policies, or without the pod that tells what they do")
 	}
@@ -148,7 +148,7 @@ func (b bare) prove(ctx context.Context, policies []*networkingv1.NetworkPolicy,
 			return err
 		}
 		if !opens {
-			time.Sleep(hold)
+			time.Sleep(heldClosed)
 		}
 	}
 	return nil
