@@ -83,6 +83,10 @@ func (v *view) repeat(ctx context.Context, server dnsServer, name string) {
 	first := v.short()
 	for range repeats {
 		again, err := server.lookUp(ctx, name)
+		var refused refusal
+		if err != nil && !errors.As(err, &refused) {
+			continue // no answer is not another answer
+		}
 		said := view{records: again, err: err}.short()
 		if said != first && !slices.Contains(v.unsteady, said) {
 			v.unsteady = append(v.unsteady, said)

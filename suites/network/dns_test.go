@@ -384,3 +384,28 @@ func TestNewDNSServer(t *testing.T) {
 		}
 	}
 }
+
+// A question that gets no answer is no sign of several servers; one that is refused is.
+func TestRepeat(t *testing.T) {
+	quiet, refusing := zoneOf(5, address), zoneOf(5, address)
+	quiet.lost.Store(1000)
+	refusing.code = dns.RcodeRefused
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for what, test := range map[string]struct {
+		ctx      context.Context
+		again    string
+		unsteady int
+	}{
+		"no answer in time": {t.Context(), quiet.serve(t, true), 0},
+		"interrupted":       {stopped, quiet.serve(t, true), 0},
+		"nobody listens":    {t.Context(), closed, 0},
+		"refused":           {t.Context(), refusing.serve(t, true), 2},
+	} {
+		v := told("10.0.0.2", vip)
+		v.repeat(test.ctx, dnsServer{test.again, 20 * time.Millisecond}, name)
+		if len(v.unsteady) != test.unsteady {
+			t.Errorf("%s: %q", what, v.unsteady)
+		}
+	}
+}
