@@ -49,6 +49,8 @@ type entrance struct {
 	// service is the backend's.
 	service string
 	ingress *throwaway.Ingress
+	// leftOut are the answered annotations that the Ingress does not carry.
+	leftOut []string
 	// missing is why there is no route to the backend, and unserved why nobody answers there.
 	missing, unserved error
 	first             visit
@@ -138,8 +140,10 @@ func (e *entrance) route(ctx context.Context, a answers.Ingress) error {
 		return err
 	}
 	e.certificate = certificate
+	kept, leftOut := ownAnnotations(a.Annotations)
+	e.leftOut = leftOut
 	e.ingress, err = e.kit.Ingress(ctx, throwaway.IngressOptions{Class: a.ClassName, Host: e.host, Service: e.service, Port: "http",
-		TLSSecret: name, Annotations: ownAnnotations(a.Annotations)})
+		TLSSecret: name, Annotations: kept})
 	return err
 }
 

@@ -80,6 +80,9 @@ func describeWay(e *entrance) {
 		check.Evidence("controller", e.class.Spec.Controller)
 	}
 	check.Evidence("host", e.host)
+	if len(e.leftOut) > 0 {
+		check.Evidence("annotations left out", e.leftOut)
+	}
 	if len(e.first.chain) > 0 {
 		check.Evidence("certificate", certificateLine(e.first.chain[0]))
 	}

@@ -285,15 +285,31 @@ func TestIngressClassIsLookedUp(t *testing.T) {
 }
 
 func TestNobodyElseActsOnAThrowawayHost(t *testing.T) {
-	kept := ownAnnotations(map[string]string{
-		"nginx.ingress.kubernetes.io/proxy-body-size": "100m", "cert-manager.io/cluster-issuer": "x", "acme.cert-manager.io/http01-edit-in-place": "true",
-		"external-dns.alpha.kubernetes.io/hostname": "hub.example", "kubernetes.io/tls-acme": "true",
-	})
-	if len(kept) != 2 || kept["nginx.ingress.kubernetes.io/proxy-body-size"] != "100m" || kept["external-dns.alpha.kubernetes.io/controller"] == "dns-controller" {
-		t.Errorf("%v", kept)
+	const nginx = "nginx.ingress.kubernetes.io/"
+	passedOn := []string{nginx + "proxy-body-size", nginx + "proxy-read-timeout", nginx + "proxy-buffering", nginx + "proxy-buffers-number", nginx + "backend-protocol",
+		"nginx.org/client-max-body-size", "nginx.org/websocket-services", "haproxy.org/timeout-tunnel", "haproxy.router.openshift.io/timeout"}
+	left := []string{nginx + "server-alias", nginx + "from-to-www-redirect", nginx + "server-snippet", nginx + "configuration-snippet", nginx + "canary",
+		nginx + "ssl-passthrough", nginx + "auth-url", nginx + "permanent-redirect", "nginx.org/location-snippets",
+		"dns.gardener.cloud/dnsnames", "cert.gardener.cloud/purpose", "alb.ingress.kubernetes.io/scheme", "alb.ingress.kubernetes.io/group.name",
+		"kubernetes.io/ingress.global-static-ip-name", "kubernetes.io/ingress.class", "kubernetes.io/tls-acme",
+		"cert-manager.io/cluster-issuer", "acme.cert-manager.io/http01-edit-in-place",
+		"external-dns.alpha.kubernetes.io/hostname", "external-dns.alpha.kubernetes.io/controller", "timeout-client"}
+	answered := map[string]string{}
+	for _, key := range append(slices.Clone(passedOn), left...) {
+		answered[key] = "x"
 	}
-	if len(ownAnnotations(nil)) != 1 {
-		t.Error("external-dns is not kept off")
+	kept, leftOut := ownAnnotations(answered)
+	for _, key := range passedOn {
+		if kept[key] != "x" {
+			t.Errorf("%s is not passed on", key)
+		}
+	}
+	slices.Sort(left)
+	if !slices.Equal(leftOut, left) || len(kept) != len(passedOn)+1 || kept["external-dns.alpha.kubernetes.io/controller"] == "x" {
+		t.Errorf("kept %v, left out %v", kept, leftOut)
+	}
+	if kept, leftOut := ownAnnotations(nil); len(kept) != 1 || len(leftOut) > 0 {
+		t.Errorf("external-dns is not kept off: %v, %v", kept, leftOut)
 	}
 }
 

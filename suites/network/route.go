@@ -3,7 +3,7 @@ package network
 import (
 	"context"
 	"fmt"
-	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -42,19 +42,33 @@ func findIngressClass(ctx context.Context, client kubernetes.Interface, name str
 		"correct ingress.className, or install the controller with this class")
 }
 
-// ownAnnotations returns the answered annotations without those that other controllers act on
-// outside the cluster: a throwaway host gets no certificate of a CA and no DNS record.
-func ownAnnotations(answered map[string]string) map[string]string {
-	kept := maps.Clone(answered)
-	maps.DeleteFunc(kept, func(key, _ string) bool {
-		return strings.Contains(key, "cert-manager.io/") || strings.HasPrefix(key, "external-dns.") || strings.HasPrefix(key, "acme.") || key == "kubernetes.io/tls-acme"
-	})
-	if kept == nil {
-		kept = map[string]string{}
-	}
+// ownNames are the names of annotations, after the "/", that a throwaway Ingress carries too where
+// they are answered: each only changes how requests to its own host are passed on. All others stay
+// away, because some lead more hosts to the throwaway pod (server-alias), and some have another
+// controller make DNS records, certificates or load balancers.
+var ownNames = []string{
+	"proxy-body-size", "client-max-body-size", "client-body-buffer-size", "proxy-max-temp-file-size",
+	"proxy-*-timeout", "timeout", "timeout-*",
+	"proxy-buffering", "proxy-request-buffering", "proxy-buffers*", "proxy-buffer-size",
+	"proxy-http-version", "backend-protocol", "websocket-services",
+	"forwarded-for", "forwardfor", "x-forwarded-prefix",
+}
+
+// ownAnnotations returns those of the answered annotations that a throwaway Ingress carries, and
+// the keys of those that it does not.
+func ownAnnotations(answered map[string]string) (kept map[string]string, leftOut []string) {
 	// external-dns leaves objects alone that name another controller than itself.
-	kept["external-dns.alpha.kubernetes.io/controller"] = throwaway.ManagedBy
-	return kept
+	kept = map[string]string{"external-dns.alpha.kubernetes.io/controller": throwaway.ManagedBy}
+	for key, value := range answered {
+		_, name, _ := strings.Cut(key, "/")
+		if slices.ContainsFunc(ownNames, func(pattern string) bool { is, _ := path.Match(pattern, name); return is }) {
+			kept[key] = value
+		} else {
+			leftOut = append(leftOut, key)
+		}
+	}
+	slices.Sort(leftOut)
+	return kept, leftOut
 }
 
 // passthrough are the annotations by which ingress controllers hand TLS on to the pod unopened.

@@ -186,7 +186,7 @@ func (e *entrance) routeUnopened(ctx context.Context, host string, a answers.Ing
 		}
 		return err
 	}
-	annotations := ownAnnotations(a.Annotations)
+	annotations, _ := ownAnnotations(a.Annotations)
 	for key, value := range passthrough {
 		annotations[key] = value
 	}
