@@ -150,25 +150,34 @@ func (e *entrance) route(ctx context.Context, a answers.Ingress) error {
 // acceptTime is how long a Gateway may take to say whether it takes a route.
 const acceptTime = 30 * time.Second
 
-// takenBy waits until the Gateway has taken the route.
-func takenBy(ctx context.Context, route *throwaway.Object, gateway answers.Gateway) error {
+// followedRoute is a route whose status is waited for.
+type followedRoute interface {
+	Name() string
+	Until(ctx context.Context, reached func(content map[string]any) bool) (map[string]any, bool, error)
+}
+
+// takenBy waits until the Gateway has taken the route. A refusal is not its last word, since some
+// controllers write one until they have seen the Service or the namespace: what is said when the
+// time is over counts.
+func takenBy(ctx context.Context, route followedRoute, gateway answers.Gateway) error {
 	within, cancel := context.WithTimeout(ctx, acceptTime)
 	defer cancel()
-	content, settled, err := route.Until(within, func(content map[string]any) bool {
-		_, settled := routeRefusal(content)
-		return settled
+	content, _, err := route.Until(within, func(content map[string]any) bool {
+		reasons, settled := routeRefusal(content)
+		return settled && len(reasons) == 0
 	})
 	if err != nil {
 		return err
 	}
 	expected := "Gateway " + gateway.Namespace + "/" + gateway.Name + " takes a route of this namespace"
+	reasons, settled := routeRefusal(content)
+	if len(reasons) > 0 {
+		return finding.Failed(expected, strings.Join(reasons, "; "), "the Gateway's listener does not admit routes of this namespace or host",
+			"allow the namespace and the domain in the listener's allowedRoutes and hostname")
+	}
 	if !settled {
 		return finding.Failed(expected, "nobody has said anything about HTTPRoute "+route.Name()+" in "+acceptTime.String(),
 			"there is no such Gateway, or its controller does not run", "correct ingress.gateway, or see the Gateway's status")
-	}
-	if reasons, _ := routeRefusal(content); len(reasons) > 0 {
-		return finding.Failed(expected, strings.Join(reasons, "; "), "the Gateway's listener does not admit routes of this namespace or host",
-			"allow the namespace and the domain in the listener's allowedRoutes and hostname")
 	}
 	return nil
 }

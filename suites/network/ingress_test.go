@@ -330,3 +330,43 @@ func TestRefusedRoute(t *testing.T) {
 		t.Error(reasons, settled)
 	}
 }
+
+// toldRoute is a route of which its Gateway says one thing after another.
+type toldRoute []map[string]any
+
+func (toldRoute) Name() string { return "route" }
+
+func (r toldRoute) Until(_ context.Context, reached func(map[string]any) bool) (map[string]any, bool, error) {
+	for _, content := range r {
+		if reached(content) {
+			return content, true, nil
+		}
+	}
+	return r[len(r)-1], false, nil
+}
+
+func TestLastWordOfAGateway(t *testing.T) {
+	says := func(accepted, resolved string) map[string]any {
+		return map[string]any{"status": map[string]any{"parents": []any{map[string]any{"conditions": []any{
+			map[string]any{"type": "Accepted", "status": accepted, "reason": "NotAllowedByListeners", "message": "namespace"},
+			map[string]any{"type": "ResolvedRefs", "status": resolved, "reason": "BackendNotFound", "message": "service"},
+		}}}}}
+	}
+	gateway := answers.Gateway{Namespace: "ingress", Name: "public"}
+	for name, c := range map[string]struct {
+		route toldRoute
+		want  string
+		words []string
+	}{
+		"taken":                   {toldRoute{{}, says("True", "True")}, "", nil},
+		"refused, then taken":     {toldRoute{says("False", "True"), says("True", "True")}, "", nil},
+		"Service seen late":       {toldRoute{says("True", "False"), says("True", "True")}, "", nil},
+		"not known, then refused": {toldRoute{says("Unknown", "True"), says("False", "True")}, "failed", []string{"Accepted is False", "allowedRoutes"}},
+		"Service never seen":      {toldRoute{{}, says("True", "False")}, "failed", []string{"BackendNotFound"}},
+		"nothing said":            {toldRoute{{}}, "failed", []string{"nobody has said anything", "ingress.gateway"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			expectFinding(t, takenBy(t.Context(), c.route, gateway), c.want, c.words...)
+		})
+	}
+}
