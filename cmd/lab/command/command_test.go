@@ -54,6 +54,21 @@ func TestFaultsAsJSON(t *testing.T) {
 	}
 }
 
+func TestFaultsTellWhichNeedTheFullLab(t *testing.T) {
+	output, err := execute(t, "faults")
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs := map[string]bool{}
+	for line := range strings.Lines(output) {
+		fields := strings.Fields(line)
+		needs[fields[0]] = fields[1] == "full"
+	}
+	if !needs["body-limited"] || needs["vip-closed"] {
+		t.Errorf("got\n%s", output)
+	}
+}
+
 func TestStatusOfNoLab(t *testing.T) {
 	output, err := execute(t, "status", "-o", "json")
 	if !errors.Is(err, errNotUp) {

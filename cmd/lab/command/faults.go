@@ -50,13 +50,16 @@ func newFaults() *cobra.Command {
 
 func printFaults(out io.Writer, all []listed) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tPLANTED\tFAILED\tUNDECIDED\tWHAT IS BROKEN")
+	fmt.Fprintln(table, "NAME\tPLANTED\tLAB\tFAILED\tUNDECIDED\tWHAT IS BROKEN")
 	for _, fault := range all {
-		planted := ""
+		planted, lab := "", ""
 		if fault.Active {
 			planted = "yes"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", fault.Name, planted,
+		if fault.Full {
+			lab = "full"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", fault.Name, planted, lab,
 			strings.Join(fault.Failed, " "), strings.Join(fault.Undecided, " "), fault.Description)
 	}
 	return table.Flush()

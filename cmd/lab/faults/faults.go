@@ -36,6 +36,9 @@ type Fault struct {
 	// Answers is true where the defect is in the answers file or the kubeconfig and not in
 	// the cluster.
 	Answers bool `json:"answers,omitempty"`
+	// Full is true where the defect is of the ingress controller, or of what is answered about
+	// it: a core lab has none, so that nobody would notice.
+	Full bool `json:"full,omitempty"`
 
 	// Break plants the defect; nil where the marker file alone does it, because a server of
 	// the lab looks for it. What Mend needs it hands to keep, which writes it into the marker
@@ -84,6 +87,9 @@ func Break(ctx context.Context, lab *Lab, fault Fault) error {
 	marker := lab.Dir.Fault(fault.Name)
 	if lab.Dir.FaultActive(fault.Name) {
 		return nil
+	}
+	if fault.Full && !lab.Dir.Full() {
+		return fmt.Errorf("break %s: it needs the full lab: lab up --full", fault.Name)
 	}
 	keep := func(content []byte) error { return os.WriteFile(marker, content, 0o600) }
 	// The marker comes first, so that a break that is interrupted can be mended.

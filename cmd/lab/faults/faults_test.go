@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -68,6 +69,29 @@ func TestBreakAndMend(t *testing.T) {
 	}
 	if !slices.Equal(mended, []string{"the original"}) || lab.Dir.FaultActive("test") {
 		t.Errorf("mended with %q, active %t", mended, lab.Dir.FaultActive("test"))
+	}
+}
+
+// TestFaultsOfTheFullLab: a core lab has no ingress controller, and no answers about one.
+func TestFaultsOfTheFullLab(t *testing.T) {
+	for _, fault := range Table() {
+		found := slices.Concat(fault.Failed, fault.Undecided)
+		if about := slices.ContainsFunc(append([]string{"2.2.2"}, entranceItems...), func(item string) bool {
+			return slices.Contains(found, item)
+		}); about != fault.Full {
+			t.Errorf("%s is found by items about the ingress controller %t, and needs the full lab %t", fault.Name, about, fault.Full)
+		}
+		if !fault.Full {
+			continue
+		}
+		lab := newHub(t)
+		before := files(t, lab)
+		if err := Break(t.Context(), lab, fault); err == nil || !strings.Contains(err.Error(), "lab up --full") {
+			t.Errorf("%s in a core lab: error %v", fault.Name, err)
+		}
+		if lab.Dir.FaultActive(fault.Name) || files(t, lab) != before {
+			t.Errorf("%s has left something in a core lab", fault.Name)
+		}
 	}
 }
 

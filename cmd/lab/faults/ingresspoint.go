@@ -60,6 +60,7 @@ func ingressFaults() []Fault {
 		}, "  vip: "+topology.VIP, "  vip: "+noVIP),
 		answerFault(Fault{
 			Name:        "ingress-controller-otherwise",
+			Full:        true,
 			Description: "the answers confirm NGINX, and the IngressClass is Traefik's",
 			Failed:      []string{"2.2.2"},
 			Words:       []string{"traefik.io/ingress-controller", `"traefik"`},

@@ -3,7 +3,6 @@ package faults
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -24,7 +23,7 @@ var behindItems = without(entranceItems, "2.2.3")
 // trafficFaults are the defects of what passes the ingress controller. They are Traefik's, or
 // those of a proxy in front of it, and so a full lab's.
 func trafficFaults() []Fault {
-	return []Fault{
+	return inFullLab(
 		answerFault(Fault{
 			Name:        "ingress-class-otherwise",
 			Description: "the answers name an IngressClass that does not exist",
@@ -83,11 +82,16 @@ func trafficFaults() []Fault {
 			Failed:      []string{"N.1.2"},
 			Words:       []string{"server-sent events", "complete"},
 		}, ingress.Way{Buffer: true}),
-	}
+	)
 }
 
-// needsFull is why a fault cannot be planted in a lab without an ingress controller.
-const needsFull = "this fault needs Traefik, which `lab up --full` starts"
+// inFullLab completes faults that a lab without an ingress controller does not have.
+func inFullLab(faults ...Fault) []Fault {
+	for i := range faults {
+		faults[i].Full = true
+	}
+	return faults
+}
 
 // otherClass is an IngressClass that the lab does not have.
 const otherClass = "internal"
@@ -131,7 +135,7 @@ func restart(ctx context.Context, lab *Lab, from, to string) error {
 	path := ingress.TraefikFile(lab.Dir)
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", needsFull, err)
+		return err
 	}
 	if !bytes.Contains(content, []byte(from)) && !bytes.Contains(content, []byte(to)) {
 		return fmt.Errorf("%s holds neither %q nor %q", path, from, to)
@@ -159,9 +163,6 @@ const frontProcess = "front"
 // ingress controller.
 func withFront(fault Fault, options func(*Lab) []string) Fault {
 	fault.Break = func(ctx context.Context, lab *Lab, _ func([]byte) error) error {
-		if !lab.Dir.Full() {
-			return errors.New(needsFull)
-		}
 		command := append([]string{lab.Dir.Bin("lab"), "serve", "front", "--to", topology.Nodes()[0].IP}, options(lab)...)
 		err := lab.Supervisor.Start(ctx, process.Spec{Name: frontProcess, Command: command, Ready: func(ctx context.Context) error {
 			connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(topology.HostIP, strconv.Itoa(front.HTTPSPort)))
