@@ -152,7 +152,7 @@ test-lab: build $(GOTESTSUM) $(GITLAB_CI_LOCAL) ## Test against the lab: drivers
 	# The tests would take the lab down between them.
 	export LAB_KEEP=1 GITLAB_CI_LOCAL=$(GITLAB_CI_LOCAL)
 	failed=0
-	(cd cmd/lab && $(call gotest,csi,-trimpath -tags lab -count=1 ./csi/... ./dns)) || failed=1
+	(cd cmd/lab && $(call gotest,csi,-trimpath -tags lab -count=1 ./csi/... ./dns ./ingress)) || failed=1
 	(cd cmd/lab && $(call gotest,policies,-trimpath -tags lab -count=1 ./policy/...)) || failed=1
 	# One package after the other: they share one lab.
 	$(call gotest,lab,-trimpath -tags lab -count=1 -p 1 -timeout 60m ./test/...) || failed=1

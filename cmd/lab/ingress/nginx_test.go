@@ -1,3 +1,5 @@
+//go:build lab
+
 package ingress
 
 import (
@@ -36,7 +38,7 @@ func freePort(t *testing.T) string {
 // and can be found and ended by the mark that all processes of the lab carry.
 func TestNGINX(t *testing.T) {
 	if _, err := exec.LookPath("nginx"); err != nil {
-		t.Skip("nginx is not installed")
+		t.Fatal(err)
 	}
 	dir := state.Dir(t.TempDir())
 	if err := errors.Join(dir.Make(), pki.Create(dir), writeNGINX(dir, Way{})); err != nil {
