@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -88,7 +87,11 @@ func redirects(answer plainAnswer, host string) error {
 	expected := fmt.Sprintf("http://%s/ is redirected to https://%s/ (ingress.redirectHttp)", host, host)
 	if answer.err != nil {
 		why, do := "nothing serves port 80: users who type the name without https get no page", "open port 80 and have it redirect, or set ingress.redirectHttp: false"
-		if errors.Is(answer.err, context.Canceled) {
+		switch trouble := outbound.TroubleOf(answer.err); {
+		case trouble == outbound.Silent || trouble == outbound.NoRoute:
+			return finding.NotDecided(expected, "port 80: "+answer.words(), "a firewall drops what the runner sends to port 80, or nothing serves it: the runner cannot tell which",
+				"run it again from where users are, or set ingress.redirectHttp: false if port 80 is meant to be closed").Because(answer.err)
+		case trouble == outbound.Interrupted:
 			return finding.NotDecided(expected, answer.words(), "the run was stopped", "run it again").Because(answer.err)
 		}
 		return finding.Failed(expected, "port 80: "+answer.words(), why, do).Because(answer.err)

@@ -1,9 +1,11 @@
 package network
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"syscall"
 	"testing"
 )
 
@@ -56,6 +58,13 @@ func TestRedirectOfClosedPort(t *testing.T) {
 	}
 	server.Close()
 	expectFinding(t, redirects(askPlain(t.Context(), ip, port, "hub.example"), "hub.example"), "failed", "refused", "redirectHttp")
+}
+
+// TestRedirectOfSilentPort: a firewall before the runner says nothing of what users meet.
+func TestRedirectOfSilentPort(t *testing.T) {
+	for _, err := range []error{context.DeadlineExceeded, &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, context.Canceled} {
+		expectFinding(t, redirects(plainAnswer{err: err}, "hub.example"), "undecided", "http://hub.example/")
+	}
 }
 
 func TestBracketed(t *testing.T) {

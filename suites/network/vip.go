@@ -50,16 +50,22 @@ func outcome(c probe.Connection) string {
 	return "accepts connections"
 }
 
-// judgeVIP holds the connection against what the cluster says of its load balancers. Silence
-// is only a failure here where the cluster names another address: otherwise a firewall may be
-// what keeps the runner away, and 2.3.4.1 is about that.
+// judgeVIP holds the connection against what the cluster says of its load balancers. Silence is
+// no failure here, not even where the cluster names another address: a load balancer outside the
+// cluster may have this one, and a firewall keep the runner away, which 2.3.4.1 is about.
 func judgeVIP(vip string, c probe.Connection, found published) error {
 	expected := fmt.Sprintf("the load balancer at %s (ingress.vip) accepts connections on port 443", vip)
-	switch {
-	case c.OK():
+	if c.OK() {
 		return nil
-	case len(found.ingress()) > 0 && !found.has(vip):
-		return finding.Failed(expected, fmt.Sprintf("%s; the cluster's ingress is published at %s", c.Trouble.Error(), found.addresses()),
+	}
+	elsewhere := len(found.ingress()) > 0 && !found.has(vip)
+	met := c.Trouble.Error()
+	if elsewhere {
+		met += "; the cluster's ingress is published at " + found.addresses()
+	}
+	switch {
+	case elsewhere && (c.Trouble.Kind == probe.Refused || c.Trouble.Kind == probe.Reset):
+		return finding.Failed(expected, met,
 			"the answer names an address that is not the load balancer's, or no longer",
 			"correct ingress.vip, and the DNS record that leads users there")
 	case c.Trouble.Kind == probe.Refused:
@@ -71,10 +77,13 @@ func judgeVIP(vip string, c probe.Connection, found published) error {
 			"see that the load balancer's backends are healthy")
 	}
 	why := "a firewall drops what the runner sends, or nothing has that address"
-	if found.has(vip) {
+	switch {
+	case elsewhere:
+		why = "a firewall drops what the runner sends to a load balancer outside the cluster, or the answer names an address that is not the load balancer's, or no longer"
+	case found.has(vip):
 		why = "the cluster has published that address, so a firewall between the runner and it drops the connection, or nobody answers for it in the network"
 	}
-	return finding.NotDecided(expected, c.Trouble.Error(), why, "see item 2.3.4.1, then run it again from where users are")
+	return finding.NotDecided(expected, met, why, "see item 2.3.4.1, then run it again from where users are")
 }
 
 // compareServers tells, of an address that the cluster does not know, whether it leads to the

@@ -72,7 +72,10 @@ func TestJudgeVIP(t *testing.T) {
 		"closed at once":                 {troubled(probe.Reset), nil, "failed", []string{"backends"}},
 		"silent, the cluster's":          {troubled(probe.Timeout), at(vip), "undecided", []string{"firewall", "2.3.4.1"}},
 		"silent, nothing known":          {troubled(probe.Timeout), nil, "undecided", []string{"2.3.4.1"}},
-		"no route, another one's":        {troubled(probe.NoRoute), at("10.0.10.21"), "failed", []string{"Service ingress/traefik 10.0.10.21", "ingress.vip"}},
+		"no route, another one's":        {troubled(probe.NoRoute), at("10.0.10.21"), "undecided", []string{"Service ingress/traefik 10.0.10.21", "outside the cluster"}},
+		"silent, another one's":          {troubled(probe.Timeout), at("10.0.10.21"), "undecided", []string{"Service ingress/traefik 10.0.10.21", "2.3.4.1"}},
+		"refused, another one's":         {troubled(probe.Refused), at("10.0.10.21"), "failed", []string{"Service ingress/traefik 10.0.10.21", "correct ingress.vip"}},
+		"closed at once, another one's":  {troubled(probe.Reset), at("10.0.10.21"), "failed", []string{"correct ingress.vip"}},
 		"silent, other Services only":    {troubled(probe.Timeout), other, "undecided", nil},
 		"refused, other Services' words": {troubled(probe.Refused), other, "failed", []string{"ingress controller"}},
 	} {
