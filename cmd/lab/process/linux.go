@@ -159,7 +159,7 @@ func (s Supervisor) ours() []int {
 }
 
 // recorded are the programs that have a record and run, and behind them what runs in their
-// sessions: nginx, for one, writes its title over its environment, and so over the mark.
+// sessions: a program may write its title over its environment, and so over the mark.
 func (s Supervisor) recorded() []int {
 	var leaders, others []int
 	for _, name := range s.Names() {

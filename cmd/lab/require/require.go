@@ -31,7 +31,7 @@ var tools = []tool{
 	{filepath.Join(CNIPlugins, "host-local"), "containernetworking-plugins", "ptp"},
 	{filepath.Join(CNIPlugins, "loopback"), "containernetworking-plugins", "containerd"},
 	{filepath.Join(CNIPlugins, "portmap"), "containernetworking-plugins", "containerd"},
-	{"nft", "nftables", "kube-proxy"},
+	{"nft", "nftables", "kube-proxy, and nsenter for the firewalls and NetworkPolicies"},
 	{"iptables", "iptables", "portmap"},
 	{"ip", "iproute2", ""},
 	{"nsenter", "util-linux", ""},
