@@ -313,6 +313,30 @@ func TestNobodyElseActsOnAThrowawayHost(t *testing.T) {
 	}
 }
 
+func TestPassthroughIsKnown(t *testing.T) {
+	for controller, want := range map[string]string{
+		communityNGINX:                            "nginx.ingress.kubernetes.io/ssl-passthrough=true",
+		"k8s.io/internal-ingress-nginx":           "nginx.ingress.kubernetes.io/ssl-passthrough=true",
+		"haproxy-ingress.github.io/controller":    "haproxy-ingress.github.io/ssl-passthrough=true",
+		"haproxy.org/ingress-controller":          "haproxy.org/ssl-passthrough=true",
+		"haproxy.org/ingress-controller/internal": "haproxy.org/ssl-passthrough=true",
+		"openshift.io/ingress-to-route":           "route.openshift.io/termination=passthrough",
+	} {
+		if key, value, known := passthrough(controller); !known || key+"="+value != want {
+			t.Errorf("%s: %s=%s, %t", controller, key, value, known)
+		}
+	}
+}
+
+// TestPassthroughUnknown: of a controller that reads another annotation, nothing is made and
+// nothing said.
+func TestPassthroughUnknown(t *testing.T) {
+	for _, controller := range []string{"nginx.org/ingress-controller", "ingress-controllers.konghq.com/kong", "ingress.k8s.aws/alb", ""} {
+		e := &entrance{class: &networkingv1.IngressClass{Spec: networkingv1.IngressClassSpec{Controller: controller}}}
+		expectFinding(t, e.routeUnopened(t.Context(), testHost, answers.Ingress{}), "undecided", "does not know how controller "+controller+" is told to pass TLS through")
+	}
+}
+
 func TestRefusedRoute(t *testing.T) {
 	status := func(conditions ...any) map[string]any {
 		return map[string]any{"status": map[string]any{"parents": []any{map[string]any{"conditions": conditions}}}}

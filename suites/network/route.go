@@ -71,13 +71,22 @@ func ownAnnotations(answered map[string]string) (kept map[string]string, leftOut
 	return kept, leftOut
 }
 
-// passthrough are the annotations by which ingress controllers hand TLS on to the pod unopened.
-// Each reads its own and ignores the others.
-var passthrough = map[string]string{
-	"nginx.ingress.kubernetes.io/ssl-passthrough": "true",
-	"haproxy-ingress.github.io/ssl-passthrough":   "true",
-	"haproxy.org/ssl-passthrough":                 "true",
-	"route.openshift.io/termination":              "passthrough",
+// passthrough returns the annotation by which an ingress controller, named as in an IngressClass's
+// spec.controller, is told to hand TLS on to the pod unopened; false for one of which that is not
+// known. Several ingress-nginx in one cluster, and several of HAProxy's, go by names of their own,
+// such as k8s.io/internal-ingress-nginx and haproxy.org/ingress-controller/internal.
+func passthrough(controller string) (key, value string, known bool) {
+	switch {
+	case strings.HasPrefix(controller, "k8s.io/") && strings.Contains(controller, "ingress-nginx"):
+		return "nginx.ingress.kubernetes.io/ssl-passthrough", "true", true
+	case controller == "haproxy-ingress.github.io/controller" || strings.HasPrefix(controller, "haproxy-ingress.github.io/controller/"):
+		return "haproxy-ingress.github.io/ssl-passthrough", "true", true
+	case controller == "haproxy.org/ingress-controller" || strings.HasPrefix(controller, "haproxy.org/ingress-controller/"):
+		return "haproxy.org/ssl-passthrough", "true", true
+	case controller == "openshift.io/ingress-to-route":
+		return "route.openshift.io/termination", "passthrough", true
+	}
+	return "", "", false
 }
 
 // httpRoute is the spec of an HTTPRoute from the Gateway to a Service's port 80.

@@ -186,10 +186,13 @@ func (e *entrance) routeUnopened(ctx context.Context, host string, a answers.Ing
 		}
 		return err
 	}
-	annotations, _ := ownAnnotations(a.Annotations)
-	for key, value := range passthrough {
-		annotations[key] = value
+	key, value, known := passthrough(e.class.Spec.Controller)
+	if !known {
+		return finding.NotDecided("a route that hands TLS on to the pod", "this was not measured for controller "+e.class.Spec.Controller,
+			"this suite does not know how controller "+e.class.Spec.Controller+" is told to pass TLS through", "see the controller's own documentation, and the certificate that JupyterHub's address shows")
 	}
+	annotations, _ := ownAnnotations(a.Annotations)
+	annotations[key] = value
 	_, err := e.kit.Ingress(ctx, throwaway.IngressOptions{Name: "unopened", Class: a.ClassName, Host: host, Service: e.service, Port: "https", Annotations: annotations})
 	return err
 }
