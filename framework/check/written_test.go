@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aiv.internal/conformance/framework/answers"
+	"aiv.internal/conformance/framework/verdict"
 )
 
 func day(offset int) answers.Date {
@@ -56,5 +57,14 @@ func TestAttestations(t *testing.T) {
 				t.Errorf("it must fail and name the key to set: %+v", f)
 			}
 		})
+	}
+}
+
+// What was not measured does not pass: it is attested, by its written part.
+func TestOnlyWritten(t *testing.T) {
+	current = &record{}
+	OnlyWritten("the lists are empty")
+	if current.verdict != verdict.Attested || len(current.evidence) != 1 {
+		t.Errorf("%q, %v", current.verdict, current.evidence)
 	}
 }

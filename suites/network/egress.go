@@ -40,7 +40,9 @@ var _ = check.Subsection("2", func() {
 		check.Item("2.3.2", func(ctx context.Context, a answers.NetworkPolicies) {
 			all := destinations("2.3.2", check.Answers())
 			if len(all) == 0 {
-				check.NotApplicable("networkPolicies.egress names no destination that must be reached or refused")
+				check.Require("networkPolicies.egress.allowed", "networkPolicies.egress.forbidden")
+				check.OnlyWritten("networkPolicies.egress says that no destination must be reached or refused")
+				return
 			}
 			ready()
 			check.NoError(o.err, "run the pod that asks")

@@ -139,6 +139,17 @@ func selecting(ctx context.Context, kit *throwaway.Kit, hub map[string]string) [
 	return names
 }
 
+// judgeNoSources is the verdict where no source is named. Only where policies are not required
+// is there nothing to see: else somebody must be kept from the hub.
+func judgeNoSources(required *bool) error {
+	if required != nil && !*required {
+		return nil
+	}
+	return finding.NotDecided("who must not reach the hub is kept from it", "networkPolicies.ingress names neither an allowed nor a forbidden source",
+		"no connection to the hub was tried, so that nothing is known of who reaches it",
+		"name the pods that must and must not reach the hub, by their labels; any label that no pod of JupyterHub has will do for one that must not")
+}
+
 // judgeSources returns what is wrong with who reaches the hub: a way that is open and must not
 // be first.
 func judgeSources(sources []*source, hub map[string]string, selecting []string) error {

@@ -41,12 +41,13 @@ var _ = check.Subsection("2.3", func() {
 		})
 
 		check.Item("2.3.3", func(ctx context.Context, a answers.NetworkPolicies) {
-			ready()
-			if len(p.sources) == 0 {
-				check.Warn("no connection to the hub was tried", "networkPolicies.ingress names neither an allowed nor a forbidden source",
-					"name the pods that must and must not reach the hub, by their labels")
+			if len(sourcesOf(a.Inward)) == 0 {
+				check.Require("networkPolicies.ingress.allowed", "networkPolicies.ingress.forbidden")
+				check.NoError(judgeNoSources(a.Required), "see who reaches the hub")
+				check.OnlyWritten("networkPolicies.required is no, and networkPolicies.ingress names no source")
 				return
 			}
+			ready()
 			check.Evidence("labels of the hub", sortedPairs(a.Hub()))
 			check.NoError(hindered(p.target.err), "run a pod with the hub's labels")
 			for _, s := range p.sources {

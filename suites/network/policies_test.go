@@ -160,3 +160,10 @@ func TestStaysSo(t *testing.T) {
 		}
 	}
 }
+
+func TestJudgeNoSources(t *testing.T) {
+	yes, no := true, false
+	expectVerdict(t, judgeNoSources(&yes), "undecided", "neither an allowed nor a forbidden")
+	expectVerdict(t, judgeNoSources(nil), "undecided", "no connection")
+	expectVerdict(t, judgeNoSources(&no), "passed", "")
+}
