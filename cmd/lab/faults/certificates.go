@@ -18,6 +18,7 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"aiv.internal/conformance/cmd/lab/hubserver"
+	"aiv.internal/conformance/cmd/lab/network"
 	"aiv.internal/conformance/cmd/lab/pki"
 	"aiv.internal/conformance/cmd/lab/topology"
 )
@@ -260,6 +261,9 @@ func hubFault(fault Fault, change func(lab *Lab, hub *pki.Hub) error) Fault {
 		var before pki.Hub
 		if err := json.Unmarshal(kept, &before); err != nil {
 			return fmt.Errorf("what was kept of JupyterHub's certificate: %w", err)
+		}
+		if !network.Present() { // the lab is down: nobody serves it
+			return before.Write(lab.Dir)
 		}
 		return putHub(ctx, lab, before)
 	}

@@ -2,16 +2,22 @@ package faults
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
+	"aiv.internal/conformance/cmd/lab/network"
+	"aiv.internal/conformance/cmd/lab/pki"
+	"aiv.internal/conformance/cmd/lab/policy"
 	"aiv.internal/conformance/cmd/lab/state"
+	"aiv.internal/conformance/cmd/lab/topology"
 )
 
 func TestTable(t *testing.T) {
@@ -92,6 +98,49 @@ func TestFaultsOfTheFullLab(t *testing.T) {
 		if lab.Dir.FaultActive(fault.Name) || files(t, lab) != before {
 			t.Errorf("%s has left something in a core lab", fault.Name)
 		}
+	}
+}
+
+// TestMendWithTheLabDown: there is no network to change, and nothing to wait for.
+func TestMendWithTheLabDown(t *testing.T) {
+	if network.Present() {
+		t.Skip("a lab runs on this machine, and is to stay as it is")
+	}
+	lab := newHub(t)
+	hub, err := pki.ReadHub(lab.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := json.Marshal(hub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := files(t, lab)
+	hub.Served.Certificate = inOrder(hub.Bundle, 0)
+	if err := hub.Write(lab.Dir); err != nil {
+		t.Fatal(err)
+	}
+	agent := topology.Nodes()[0].Name
+	agents, err := json.Marshal(map[string][]string{policy.Agent(agent): {"nsenter", "--net=" + network.Namespace(agent), "true"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, kept := range map[string][]byte{"users-blocked": nil, "certificate-chain-incomplete": certificate, "policies-not-enforced": agents} {
+		fault, err := Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(lab.Dir.Fault(name), kept, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		if err := Mend(ctx, lab, fault); err != nil || lab.Dir.FaultActive(name) {
+			t.Errorf("%s: active %t, error %v", name, lab.Dir.FaultActive(name), err)
+		}
+		cancel()
+	}
+	if files(t, lab) != before {
+		t.Error("the certificate is not what it was")
 	}
 }
 

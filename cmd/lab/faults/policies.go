@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"aiv.internal/conformance/cmd/lab/network"
 	"aiv.internal/conformance/cmd/lab/policy"
 	"aiv.internal/conformance/cmd/lab/process"
 	"aiv.internal/conformance/cmd/lab/seed"
@@ -67,6 +68,9 @@ func stopEnforcing(ctx context.Context, lab *Lab, keep func([]byte) error) error
 }
 
 func enforceAgain(ctx context.Context, lab *Lab, kept []byte) error {
+	if !network.Present() { // the lab is down: `lab up` starts the agents
+		return nil
+	}
 	if err := startProcesses(ctx, lab, kept); err != nil {
 		return err
 	}
