@@ -133,9 +133,26 @@ func provePublished(ctx context.Context, e *entrance, a answers.Ingress) {
 		check.Warn(f.Found, f.Why, f.Do)
 		return
 	}
+	if f != nil && e.alsoAt(ctx, got.all) {
+		check.Warn(f.Found, "the pod answers there too, so "+a.VIP+" may be a load balancer outside the cluster that stands before it",
+			"make sure that what makes DNS records of Ingresses gives users "+a.VIP)
+		return
+	}
 	if f != nil {
 		check.NoError(f, "")
 	}
+}
+
+// alsoAt tells whether one of these addresses leads to the pod, as the load balancer's does.
+func (e *entrance) alsoAt(ctx context.Context, addresses []string) bool {
+	ctx, cancel := context.WithTimeout(ctx, visitTime)
+	defer cancel()
+	_, port, _ := net.SplitHostPort(e.address)
+	return slices.ContainsFunc(addresses, func(address string) bool {
+		there := e.visitor
+		there.address = net.JoinHostPort(address, port)
+		return there.visit(ctx, "/").echo.Token == e.token
+	})
 }
 
 // judgePublished finds that none of the published statusAddresses leads to the VIP.
