@@ -134,6 +134,7 @@ func outward(ctx context.Context, args []string) (any, error) {
 		return nil
 	})
 	flags.DurationVar(&options.Timeout, "timeout", 0, "")
+	flags.BoolVar(&options.Again, "again", false, "")
 	if err := parse(flags, args); err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ const usage = `usage: probe COMMAND
   tcp HOST:PORT
   tls HOST:PORT [--ca FILE --server-name NAME]
   http URL [--ca FILE --header 'NAME: VALUE' --status N --proxy URL]
-  outward [--allowed TARGET[' via 'PROXY] --forbidden TARGET[' via 'PROXY] --name NAME --timeout TIME]...
+  outward [--allowed TARGET[' via 'PROXY] --forbidden TARGET[' via 'PROXY] --name NAME --timeout TIME --again]...
   gpu [--expect N --memory BYTES --stage-time TIME --library DIR] [--no-gpu]
   serve --token TOKEN [--port N] [--tls-port N --tls-name NAME]
   reach --token TOKEN [--target tcp:HOST:PORT|dns:NAME ...] [--listen N ...] [--ready-port N --for TIME --enough N]

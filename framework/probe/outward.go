@@ -17,6 +17,9 @@ const (
 	atOnce = 32
 	// defaultOutwardTime bounds the way to one destination.
 	defaultOutwardTime = 8 * time.Second
+	// newcomerTime is how long the network may take to know a new pod: until then it is let
+	// through, or kept back, whatever the policies say.
+	newcomerTime = 4 * time.Second
 )
 
 // Destination is what a pod is to reach, or is to be kept from.
@@ -37,8 +40,12 @@ type OutwardOptions struct {
 	Names []string
 	// CAs are PEM certificates that are trusted beside the system's.
 	CAs []byte
-	// Timeout bounds the way to each destination, 8 s if zero.
+	// Timeout bounds the way to each destination, 8 s if zero; each look at it, where it is
+	// looked at twice.
 	Timeout time.Duration
+	// Again looks a second time, when newcomerTime has passed, at what came out against
+	// expectation, and keeps that result: for a pod that has just started.
+	Again bool
 }
 
 // via stands between a target and its proxy in an argument. A URL holds no space.
@@ -49,6 +56,9 @@ func (o OutwardOptions) Args() []string {
 	args := []string{"outward"}
 	if o.Timeout != 0 {
 		args = append(args, "--timeout="+o.Timeout.String())
+	}
+	if o.Again {
+		args = append(args, "--again")
 	}
 	for _, name := range o.Names {
 		args = append(args, "--name="+name)
@@ -111,7 +121,25 @@ func (w Way) Connected() bool { return w.Broke != StepDNS && w.Broke != StepTCP 
 
 // Outward tries all destinations and names at the same time.
 func Outward(ctx context.Context, o OutwardOptions) OutwardResult {
+	began := time.Now()
 	result := OutwardResult{Ways: make([]Way, len(o.Destinations)), Names: make([]Resolution, len(o.Names))}
+	all := func(int) bool { return true }
+	o.look(ctx, &result, all, all)
+	name := func(i int) bool { return result.Names[i].Trouble != nil }
+	way := func(i int) bool { return o.Destinations[i].surprises(result.Ways[i]) }
+	if !o.Again || !some(len(o.Names), name) && !some(len(o.Destinations), way) {
+		return result.fit()
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Until(began.Add(newcomerTime))):
+		o.look(ctx, &result, name, way)
+	}
+	return result.fit()
+}
+
+// look fills in the names and ways that are picked by their places.
+func (o OutwardOptions) look(ctx context.Context, result *OutwardResult, name, way func(int) bool) {
 	var all sync.WaitGroup
 	places := make(chan struct{}, atOnce)
 	do := func(one func()) {
@@ -121,14 +149,35 @@ func Outward(ctx context.Context, o OutwardOptions) OutwardResult {
 			one()
 		})
 	}
-	for i, name := range o.Names {
-		do(func() { result.Names[i] = DNS(ctx, name, "") })
+	for i := range o.Names {
+		if name(i) {
+			do(func() { result.Names[i] = DNS(ctx, o.Names[i], "") })
+		}
 	}
 	for i, d := range o.Destinations {
-		do(func() { result.Ways[i] = wayOf(o.reach(ctx, d)) })
+		if way(i) {
+			do(func() { result.Ways[i] = wayOf(o.reach(ctx, d)) })
+		}
 	}
 	all.Wait()
-	return result.fit()
+}
+
+// some tells whether one of the places below count is picked.
+func some(count int, picked func(int) bool) bool {
+	for i := range count {
+		if picked(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// surprises says that the way led where it must not, or not where it must.
+func (d Destination) surprises(w Way) bool {
+	if d.Forbidden {
+		return w.Connected() && w.Broke != StepProxy // a proxy is reached also where it refuses
+	}
+	return !w.OK()
 }
 
 // reach goes the whole way: HTTP for a URL, else a bare connection.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -108,9 +109,9 @@ func TestOutwardFits(t *testing.T) {
 }
 
 func TestOutwardArgs(t *testing.T) {
-	o := OutwardOptions{Timeout: 3 * time.Second, Names: []string{"hub.aiv.test"}, Destinations: []Destination{
+	o := OutwardOptions{Timeout: 3 * time.Second, Again: true, Names: []string{"hub.aiv.test"}, Destinations: []Destination{
 		{Target: "https://a.test", Proxy: "http://proxy:3128"}, {Target: "b.test:6789", Forbidden: true}}}
-	want := []string{"outward", "--timeout=3s", "--name=hub.aiv.test", "--allowed=https://a.test via http://proxy:3128", "--forbidden=b.test:6789"}
+	want := []string{"outward", "--timeout=3s", "--again", "--name=hub.aiv.test", "--allowed=https://a.test via http://proxy:3128", "--forbidden=b.test:6789"}
 	if got := o.Args(); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
@@ -118,5 +119,36 @@ func TestOutwardArgs(t *testing.T) {
 		if got := ParseDestination(text, i == 1); got != o.Destinations[i] {
 			t.Errorf("%+v", got)
 		}
+	}
+}
+
+// The network may let a new pod through, or keep it back, until it knows it.
+func TestOutwardLooksAgain(t *testing.T) {
+	var reached atomic.Int32
+	opens, open := closedPort(t), listen(t, func(c net.Conn) { c.Close() })
+	steady := listen(t, func(c net.Conn) { reached.Add(1); c.Close() })
+	closing, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(time.Second, func() {
+		closing.Close()
+		if opening, err := net.Listen("tcp", opens); err == nil {
+			t.Cleanup(func() { opening.Close() })
+		}
+	})
+	o := OutwardOptions{Again: true, Timeout: time.Second, Destinations: []Destination{
+		{Target: opens}, {Target: closing.Addr().String(), Forbidden: true}, {Target: steady}, {Target: open, Forbidden: true}}}
+	ways := Outward(t.Context(), o).Ways
+	if !ways[0].OK() || ways[1].Connected() || !ways[2].OK() || !ways[3].Connected() {
+		t.Errorf("%+v", ways)
+	}
+	if tried := reached.Load(); tried != 1 {
+		t.Errorf("what was as expected was tried %d times", tried)
+	}
+	began := time.Now()
+	o.Destinations = o.Destinations[2:3]
+	if Outward(t.Context(), o); time.Since(began) > time.Second {
+		t.Error("it waits although all is as expected")
 	}
 }

@@ -71,7 +71,7 @@ func askOutward(ctx context.Context, kit *throwaway.Kit, a *answers.File) *outwa
 	var pods sync.WaitGroup
 	var lock sync.Mutex
 	for i, part := range parts {
-		options := probe.OutwardOptions{Destinations: part, CAs: o.trust.pem}
+		options := probe.OutwardOptions{Destinations: part, CAs: o.trust.pem, Again: true}
 		if i == 0 {
 			options.Names = names
 		}
@@ -88,7 +88,7 @@ func askOutward(ctx context.Context, kit *throwaway.Kit, a *answers.File) *outwa
 	}
 	if check.Settings().Selected["N.1.5"] {
 		pods.Go(func() {
-			result, node, err := runOutward(ctx, kit, "user", userLabels(a.NetworkPolicies), probe.OutwardOptions{Destinations: []probe.Destination{metadata}})
+			result, node, err := runOutward(ctx, kit, "user", userLabels(a.NetworkPolicies), probe.OutwardOptions{Destinations: []probe.Destination{metadata}, Again: true})
 			if o.userErr = err; err == nil {
 				o.user, o.userNode = result.Ways[0], node
 			}
