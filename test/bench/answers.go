@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 
 	"github.com/goccy/go-yaml"
 )
@@ -59,4 +61,24 @@ func (a *labAnswers) write(path string) error {
 		return err
 	}
 	return os.WriteFile(path, text, 0o600)
+}
+
+// idle is the lab's answer that says how long a WebSocket idles.
+var idle = regexp.MustCompile(`(?m)^( +websocketIdle: ).*$`)
+
+// shortIdle writes the lab's answers with a WebSocket that idles for a second. done removes them.
+func (b *bench) shortIdle() (path string, done func(), err error) {
+	text, err := os.ReadFile(b.lab.State("answers.yaml"))
+	if err != nil {
+		return "", nil, err
+	}
+	if !idle.Match(text) {
+		return "", nil, fmt.Errorf("the lab's answers do not say how long a WebSocket idles: is it a full one?")
+	}
+	folder, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		return "", nil, err
+	}
+	path = filepath.Join(folder, "answers.yaml")
+	return path, func() { os.RemoveAll(folder) }, os.WriteFile(path, idle.ReplaceAll(text, []byte("${1}1s")), 0o600)
 }

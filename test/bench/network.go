@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// skipIdle leaves out the WebSocket that idles, for two minutes if nobody says otherwise.
-const skipIdle = "--skip=N.1.1"
-
 // benchNetwork times sections 2 to 4 and counts the pods of section 2.
 func benchNetwork(ctx context.Context, b *bench) error {
 	admin, err := b.admin()
