@@ -151,7 +151,7 @@ func proveSecret(ctx context.Context, d *directory, _ answers.Entra) error {
 	check.Evidence("token of", t.claims.Issuer)
 	check.Evidence("token valid until", moment(t.claims.Expires.time()))
 	if found, err := d.discover(ctx); err == nil {
-		check.Evidence("clock of Entra ID", found.ahead.String()+" ahead")
+		check.Evidence("clock of Entra ID", besideOurs(found.ahead))
 		if err := judgeClock(found.ahead); err != nil {
 			return err
 		}

@@ -219,11 +219,16 @@ func judgeClock(ahead time.Duration) error {
 	if ahead.Abs() <= clockLimit {
 		return nil
 	}
+	return clocksDiffer(fmt.Sprintf("Entra ID's clock and the runner's at most %s apart", clockLimit), "Entra ID's clock is "+besideOurs(ahead))
+}
+
+// besideOurs says how far a clock is ahead of the runner's, or behind it.
+func besideOurs(ahead time.Duration) string {
 	direction := "ahead of"
 	if ahead < 0 {
 		direction = "behind"
 	}
-	return clocksDiffer(fmt.Sprintf("Entra ID's clock and the runner's at most %s apart", clockLimit), fmt.Sprintf("Entra ID's clock is %s %s the runner's", ahead.Abs(), direction))
+	return fmt.Sprintf("%s %s the runner's", ahead.Abs(), direction)
 }
 
 func clocksDiffer(expected, found string) error {

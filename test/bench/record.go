@@ -112,11 +112,14 @@ func as(meta metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{GenerateName: role(meta.Name) + "-", Namespace: meta.Namespace, Labels: labels}
 }
 
-// sweep removes the pods that an interrupted comparison left.
+// sweep removes the policies and pods that an interrupted comparison left.
 func sweep(ctx context.Context, client kubernetes.Interface) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	left := metav1.ListOptions{LabelSelector: managedBy + "=" + replayed}
+	if err := client.NetworkingV1().NetworkPolicies(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, left); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: policies may be left:", err)
+	}
 	if err := client.CoreV1().Pods(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, left); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: pods may be left:", err)
 	}

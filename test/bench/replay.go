@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +20,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
 )
+
+// maxReplay is when a replay is given up: one takes seconds.
+const maxReplay = 2 * time.Minute
 
 // replay makes the recorded objects again: each claim with its pods is a chain, each other
 // pod one of its own, but for those that ask each other, and all chains run at once. A pod that

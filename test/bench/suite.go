@@ -75,7 +75,10 @@ func benchRun(ctx context.Context, b *bench) error {
 			return err
 		}
 		began := time.Now()
-		if err := objects.replay(ctx, admin); err != nil {
+		replaying, cancel := context.WithTimeout(ctx, maxReplay)
+		err = objects.replay(replaying, admin)
+		cancel()
+		if err != nil {
 			return fmt.Errorf("bare client-go: %w", err)
 		}
 		full, bare, cpu = append(full, ran.wall.Seconds()), append(bare, time.Since(began).Seconds()), append(cpu, ran.cpu.Seconds())

@@ -18,6 +18,8 @@ type fault struct {
 	Name      string   `json:"name"`
 	Failed    []string `json:"failed"`
 	Undecided []string `json:"undecided"`
+	// Borne are items that must be met all the same.
+	Borne []string `json:"borne"`
 	// May are items that need what is broken, and so may end undecided.
 	May []string `json:"may"`
 	// MayFail are items in which the defect may show as well.
@@ -29,6 +31,7 @@ type fault struct {
 
 // TestFaults plants each fault of the lab, and expects the items that it is declared for to
 // find it in the declared words, nobody else to see anything, and silence once it is mended.
+// What is to be borne must leave the declared items met.
 // Faults of different subsections that touch no item in common are planted together: one run
 // finds them all.
 func TestFaults(t *testing.T) {
@@ -106,9 +109,10 @@ func (p planted) name() string {
 	return strings.Join(names, "+")
 }
 
-// concerned are the items that find the fault, touched those that it may keep from passing.
-func (f fault) concerned() []string { return slices.Concat(f.Failed, f.Undecided) }
-func (f fault) touched() []string   { return slices.Concat(f.Failed, f.Undecided, f.May, f.MayFail) }
+// concerned are the items that find or bear the fault, touched also those that it may keep from
+// passing.
+func (f fault) concerned() []string { return slices.Concat(f.Failed, f.Undecided, f.Borne) }
+func (f fault) touched() []string   { return slices.Concat(f.concerned(), f.May, f.MayFail) }
 
 // besides tells whether the item is of a subsection whose items find the fault.
 func (f fault) besides(item string) bool {
@@ -152,6 +156,11 @@ func (p planted) examine(t *testing.T, o outcome, before planted) {
 	var mayFail, mayBeUndecided []string
 	want := verdict.ExitUndecided
 	for _, f := range p {
+		for _, id := range f.Borne {
+			if item := o.items[id]; !item.Verdict.Met() {
+				t.Errorf("%s is %q, and is to bear %s:\n%s", id, item.Verdict, f.Name, item.Explanation())
+			}
+		}
 		for _, id := range f.Failed {
 			f.expect(t, o.items[id], id, verdict.Failed, "expected:", "found:", "why:", "do:", "call:")
 		}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"sigs.k8s.io/e2e-framework/pkg/env"
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 	"sigs.k8s.io/e2e-framework/pkg/envfuncs"
@@ -40,6 +41,8 @@ var (
 	lab        = cluster.NewLab()
 	runnerPath string
 	admin      kubernetes.Interface
+	// objects reads the metadata of objects of any kind, as the administrator.
+	objects metadata.Interface
 )
 
 func TestMain(m *testing.M) {
@@ -67,7 +70,11 @@ func buildRunner(ctx context.Context, _ *envconf.Config) (context.Context, error
 
 func connectAdmin(ctx context.Context, config *envconf.Config) (context.Context, error) {
 	client, err := kubernetes.NewForConfig(config.Client().RESTConfig())
+	if err != nil {
+		return ctx, err
+	}
 	admin = client
+	objects, err = metadata.NewForConfig(config.Client().RESTConfig())
 	return ctx, err
 }
 

@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/xml"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/discovery"
 
 	"aiv.internal/conformance/framework/checklist"
 	"aiv.internal/conformance/framework/report"
@@ -96,6 +99,11 @@ func caseNames(t *testing.T, o outcome) []string {
 
 func TestFocus(t *testing.T) {
 	for focus, want := range map[string][]string{
+		"dns":         {"2.1.1", "2.1.2", "2.1.3", "N.1.6"},
+		"ingress":     {"2.2.1", "2.2.2", "2.2.3", "2.2.4", "N.1.1", "N.1.2"},
+		"tls":         {"2.2.4", "3.1.1", "3.1.2", "3.1.3", "3.1.3.1", "3.1.3.2", "3.1.3.3", "3.1.4", "3.1.5", "3.1.6"},
+		"entra":       {"4.1.1", "4.1.2", "4.1.3", "4.1.4", "4.1.5", "4.1.6", "4.1.7", "4.1.7.1", "4.1.7.2", "4.1.8"},
+		"firewall":    {"2.3.4", "2.3.4.1", "2.3.4.2", "2.3.4.3", "2.3.4.4", "2.3.4.5"},
 		"6.1.4.1":     {"6.1.4.1"},
 		"pull secret": {"5.1.6"},
 		"5.1":         {"5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.5", "5.1.6"},
@@ -110,6 +118,7 @@ func TestFocus(t *testing.T) {
 			if o.code != verdict.ExitMet {
 				t.Errorf("exit code %d", o.code)
 			}
+			expectNothingLeft(t)
 		})
 	}
 }
@@ -213,15 +222,18 @@ func TestASignalLeavesNothing(t *testing.T) {
 
 // TestCleanupAfterAKill kills the run's processes, so that none of them can clean up.
 func TestCleanupAfterAKill(t *testing.T) {
-	command, _ := prepare(t, "--focus=storage")
+	command, _ := prepare(t, "--focus=storage,ingress,2.3.1")
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	waitForPods(t)
+	waitForIngress(t)
 	killTree(t, command.Process.Pid)
 	command.Wait()
-	if len(left(t)) == 0 {
-		t.Fatal("the killed run left nothing: the test proves nothing")
+	there := strings.Join(left(t), " ")
+	for _, kind := range []string{"pods/", "persistentvolumeclaims/", "networkpolicies/", "services/", "ingresses/", "secrets/"} {
+		if !strings.Contains(there, kind) {
+			t.Fatalf("the killed run left %s: that nothing of %s stays proves nothing", there, kind)
+		}
 	}
 	cleanup, _ := prepare(t)
 	cleanup.Args = []string{runnerPath, "cleanup", "--all", "--answers", lab.State("answers.yaml"), "--kubeconfig", lab.State("kubeconfig")}
@@ -263,15 +275,28 @@ func killTree(t *testing.T, pid int) {
 
 func waitForPods(t *testing.T) {
 	t.Helper()
-	watch, err := admin.CoreV1().Pods(namespace).Watch(t.Context(), metav1.ListOptions{LabelSelector: ours})
+	waitFor(t, admin.CoreV1().Pods(namespace))
+}
+
+// waitForIngress waits for the last object that is made before anything is waited for.
+func waitForIngress(t *testing.T) {
+	t.Helper()
+	waitFor(t, admin.NetworkingV1().Ingresses(namespace))
+}
+
+func waitFor(t *testing.T, kind interface {
+	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
+}) {
+	t.Helper()
+	watching, err := kind.Watch(t.Context(), metav1.ListOptions{LabelSelector: ours})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer watch.Stop()
+	defer watching.Stop()
 	select {
-	case <-watch.ResultChan():
+	case <-watching.ResultChan():
 	case <-time.After(30 * time.Second):
-		t.Fatal("no pod of the run appeared")
+		t.Fatal("nothing of the run appeared")
 	}
 }
 
@@ -282,54 +307,32 @@ func expectNothingLeft(t *testing.T) {
 	}
 }
 
-// left lists what carries the suite's label in the namespace.
+// left lists what carries the suite's label in the namespace, of whatever kind.
 func left(t *testing.T) []string {
 	t.Helper()
+	kinds, err := admin.Discovery().ServerPreferredNamespacedResources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds = discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "delete"}}, kinds)
+	all, err := discovery.GroupVersionResources(kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var out []string
-	options := metav1.ListOptions{LabelSelector: ours}
-	ctx := t.Context()
-	core := admin.CoreV1()
-	if list, err := core.Pods(namespace).List(ctx, options); err != nil {
-		t.Fatal(err)
-	} else {
+	for kind := range all {
+		// Kubernetes gives them the labels of their Service, and removes them some time after it.
+		if kind.Resource == "endpoints" || kind.Resource == "endpointslices" {
+			continue
+		}
+		list, err := objects.Resource(kind).Namespace(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: ours})
+		if err != nil {
+			t.Fatalf("list %s: %v", kind.Resource, err)
+		}
 		for _, o := range list.Items {
-			out = append(out, "pod/"+o.Name)
+			out = append(out, kind.Resource+"/"+o.Name)
 		}
 	}
-	if list, err := core.PersistentVolumeClaims(namespace).List(ctx, options); err != nil {
-		t.Fatal(err)
-	} else {
-		for _, o := range list.Items {
-			out = append(out, "claim/"+o.Name)
-		}
-	}
-	if list, err := core.Secrets(namespace).List(ctx, options); err != nil {
-		t.Fatal(err)
-	} else {
-		for _, o := range list.Items {
-			out = append(out, "secret/"+o.Name)
-		}
-	}
-	if list, err := core.ConfigMaps(namespace).List(ctx, options); err != nil {
-		t.Fatal(err)
-	} else {
-		for _, o := range list.Items {
-			out = append(out, "configmap/"+o.Name)
-		}
-	}
-	if list, err := core.Services(namespace).List(ctx, options); err != nil {
-		t.Fatal(err)
-	} else {
-		for _, o := range list.Items {
-			out = append(out, "service/"+o.Name)
-		}
-	}
-	if list, err := admin.CoordinationV1().Leases(namespace).List(ctx, options); err != nil {
-		t.Fatal(err)
-	} else {
-		for _, o := range list.Items {
-			out = append(out, "lease/"+o.Name)
-		}
-	}
+	slices.Sort(out)
 	return out
 }

@@ -23,7 +23,7 @@ const (
 	FaultClockAhead  = "entra-clock-ahead"
 	FaultIssuerOther = "entra-issuer-other"
 	// FaultKeysRotated signs each token with a new key: a client that asks for keys once only
-	// does not know it. It is in no table, because nothing may fail for it.
+	// does not know it, and nothing may fail for it.
 	FaultKeysRotated = "entra-keys-rotated"
 )
 

@@ -96,8 +96,8 @@ func namespaceFaults() []Fault {
 			Description: "an admission policy refuses every ingress that is not of the class corporate, but for the suite's throwaway ones",
 			Failed:      []string{"1.1.5.3"},
 			Words:       []string{"ingress class corporate"},
-			Break:       refuseIngresses,
-			Mend:        admitIngresses,
+			Break:       corporateIngresses.refuse,
+			Mend:        corporateIngresses.admit,
 		},
 	}
 }

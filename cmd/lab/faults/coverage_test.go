@@ -41,7 +41,7 @@ func TestEveryCheckIsProved(t *testing.T) {
 func TestFaultsNameItems(t *testing.T) {
 	known := slices.Concat(probes(t), ownChecks(t))
 	for _, fault := range Table() {
-		for _, ids := range [][]string{fault.Failed, fault.Undecided, fault.May, fault.MayFail} {
+		for _, ids := range [][]string{fault.Failed, fault.Undecided, fault.Borne, fault.May, fault.MayFail} {
 			for _, id := range ids {
 				if !slices.Contains(known, id) {
 					t.Errorf("%s: %q is no probe", fault.Name, id)

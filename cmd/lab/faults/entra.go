@@ -5,6 +5,7 @@ import (
 
 	"aiv.internal/conformance/cmd/lab/entra"
 	"aiv.internal/conformance/cmd/lab/entra/directory"
+	"aiv.internal/conformance/cmd/lab/entra/graph"
 )
 
 var (
@@ -18,7 +19,7 @@ var (
 
 // entraFaults are the defects of the simulated Entra ID, its application and its groups.
 func entraFaults() []Fault {
-	return slices.Concat(tenantFaults(), secretFaults(), applicationFaults(), groupFaults())
+	return slices.Concat(tenantFaults(), secretFaults(), applicationFaults(), groupFaults(), entraTrials())
 }
 
 func tenantFaults() []Fault {
@@ -121,6 +122,22 @@ func applicationFaults() []Fault {
 			Failed:      []string{"4.1.7.1", "4.1.7.2"},
 			Undecided:   groupItems,
 			Words:       []string{"API permissions"},
+		},
+	}
+}
+
+// entraTrials are what Entra ID and Graph do to every client now and then.
+func entraTrials() []Fault {
+	return []Fault{
+		{
+			Name:        graph.FaultThrottled,
+			Description: "Graph refuses each address once, with 429 and a time to wait: nothing may fail",
+			Borne:       entraItems,
+		},
+		{
+			Name:        entra.FaultKeysRotated,
+			Description: "Entra ID signs each token with a new key, which it publishes then: nothing may fail",
+			Borne:       entraItems,
 		},
 	}
 }

@@ -1,6 +1,7 @@
 // Package faults holds the lab's planted defects. A check is proved by the fault that it
-// finds: each fault says which checklist items must notice it and in which words. Breaking
-// and mending are idempotent.
+// finds: each fault says which checklist items must notice it and in which words. Some are no
+// defects but trials of patience, and say which items must be met all the same. Breaking and
+// mending are idempotent.
 package faults
 
 import (
@@ -25,6 +26,8 @@ type Fault struct {
 	Failed []string `json:"failed,omitempty"`
 	// Undecided are the checklist items that must end undecided.
 	Undecided []string `json:"undecided,omitempty"`
+	// Borne are the checklist items that must be met all the same.
+	Borne []string `json:"borne,omitempty"`
 	// May are items that may end undecided as well, because they need the same thing.
 	May []string `json:"may,omitempty"`
 	// MayFail are items that may even fail as well, because the defect or the time that it

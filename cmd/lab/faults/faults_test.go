@@ -28,8 +28,9 @@ func TestTable(t *testing.T) {
 			t.Errorf("the name %q is wrong or taken", fault.Name)
 		}
 		seen = append(seen, fault.Name)
-		if fault.Description == "" || len(fault.Failed)+len(fault.Undecided) == 0 || len(fault.Words) == 0 {
-			t.Errorf("%s does not say what it is, what must find it and in which words", fault.Name)
+		found := len(fault.Failed) + len(fault.Undecided)
+		if fault.Description == "" || (found == 0) != (len(fault.Words) == 0) || (found == 0) == (len(fault.Borne) == 0) {
+			t.Errorf("%s does not say what it is, and either what must find it and in which words, or what must bear it", fault.Name)
 		}
 		if (fault.Break == nil) != (fault.Mend == nil) {
 			t.Errorf("%s can be planted or mended, not both", fault.Name)

@@ -38,6 +38,15 @@ func trafficFaults() []Fault {
 			Undecided:   behindItems,
 			Words:       []string{"404", "does not serve this host"},
 		}, `ingressClass: "`+topology.IngressClass+`"`, `ingressClass: "`+otherClass+`"`),
+		Fault{
+			Name:        "ingress-endpoints-missing",
+			Description: "Services get no endpoints, so that the ingress controller knows of no pod behind the Ingress",
+			Failed:      []string{"2.2.3"},
+			Undecided:   behindItems,
+			Words:       []string{"503", "no endpoints"},
+			Break:       noEndpoints.refuse,
+			Mend:        noEndpoints.admit,
+		},
 		restartedWith(Fault{
 			Name:        "ingress-status-otherwise",
 			Description: "the ingress controller publishes an address in the status of Ingresses that is not the load balancer's",

@@ -20,8 +20,7 @@ import (
 // Version begins every path.
 const Version = "/v1.0"
 
-// FaultThrottled refuses each address once. It is in no table of faults, because nothing may
-// fail for it.
+// FaultThrottled refuses each address once: nothing may fail for it.
 const FaultThrottled = "graph-throttled"
 
 // retryAfter is what a throttled client is told to wait.
