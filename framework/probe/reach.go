@@ -44,7 +44,8 @@ type ReachOptions struct {
 	ReadyPort int
 	// For ends the measurement; it lasts until it is told to end if zero.
 	For time.Duration
-	// Enough ends it earlier, when each target was reached that many times in a row; 0: never.
+	// Enough ends it earlier, when each target was reached that many times in a row, and
+	// newcomerTime is over: until then a new pod may be let through by mistake. 0: never.
 	Enough int
 }
 
@@ -208,7 +209,7 @@ func (r *reacher) note(i int, from, to int64, err error) bool {
 		story.Phases, story.Left = append(story.Phases[:2:2], story.Phases[3:]...), true
 	}
 	for _, row := range r.row {
-		if r.options.Enough == 0 || row < r.options.Enough {
+		if r.options.Enough == 0 || row < r.options.Enough || to <= newcomerTime.Milliseconds() {
 			return false
 		}
 	}

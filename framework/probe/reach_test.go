@@ -78,7 +78,7 @@ func TestReachEnds(t *testing.T) {
 	target := fmt.Sprintf("%s127.0.0.1:%d", ReachTCP, server)
 	began := time.Now()
 	result, err := Reach(t.Context(), ReachOptions{Token: "proof", Listen: []int{server}, Targets: []string{target}, Enough: 3, For: time.Minute})
-	if err != nil || time.Since(began) > 30*time.Second || result.Targets[0].Last().Tries < 3 || !result.Targets[0].Last().OK() {
+	if err != nil || time.Since(began) > 30*time.Second || result.Targets[0].Last().Tries < 3 || !result.Targets[0].Last().OK() || result.Targets[0].Last().To <= newcomerTime.Milliseconds() {
 		t.Errorf("%+v, %v", result, err)
 	}
 	result, err = Reach(t.Context(), ReachOptions{Token: "proof", Targets: []string{ReachTCP + "127.0.0.1:1"}, Enough: 1, For: 600 * time.Millisecond})

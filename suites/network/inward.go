@@ -29,7 +29,8 @@ const (
 	// let through or not because the network does not know it yet.
 	sourceTime   = 8 * time.Second
 	newcomerTime = 4 * time.Second
-	// sourceEnough is how often in a row an allowed source must reach the hub.
+	// sourceEnough is how often in a row an allowed source must reach the hub, once it is no new
+	// pod any more.
 	sourceEnough = 3
 )
 
@@ -58,9 +59,10 @@ func sourcesOf(a answers.Inward) (all []*source) {
 	return all
 }
 
-// doubles returns the source that the client of 2.3.1 stands for, nil for none.
-func doubles(sources []*source, isolated bool) *source {
-	if isolated && len(sources) > 0 && !sources[0].allowed {
+// doubles returns the source that the client of 2.3.1 stands for, nil for none. Only where
+// policies are required does that client watch them at work, for about as long as a source tries.
+func doubles(sources []*source, isolated, required bool) *source {
+	if isolated && required && len(sources) > 0 && !sources[0].allowed {
 		return sources[0]
 	}
 	return nil
@@ -178,10 +180,16 @@ func (s *source) judge(hub map[string]string, selecting []string) error {
 	if s.story == nil || s.story.Last() == nil {
 		return finding.NotDecided(expected, "no connection was tried", "the pod was stopped before", "run it again")
 	}
+	open := s.open()
+	if last := s.story.Last().To; open == nil && last <= newcomerTime.Milliseconds() {
+		return finding.NotDecided(expected, fmt.Sprintf("the pod tried for %d ms only", last),
+			fmt.Sprintf("it was stopped early, such as by an eviction: for %v a new pod may be let through or kept back because the network does not know it yet", newcomerTime),
+			"run it again")
+	}
 	if s.allowed {
 		return s.judgeAllowed(expected, hub, selecting)
 	}
-	return s.judgeForbidden(expected, hub, selecting)
+	return s.judgeForbidden(expected, open, hub, selecting)
 }
 
 func (s *source) judgeAllowed(expected string, hub map[string]string, selecting []string) error {
@@ -201,9 +209,8 @@ func (s *source) judgeAllowed(expected string, hub map[string]string, selecting 
 	return finding.Failed(expected, "it does not: "+last.Trouble.Error(), why, do)
 }
 
-func (s *source) judgeForbidden(expected string, hub map[string]string, selecting []string) error {
-	phase := s.open()
-	if phase == nil {
+func (s *source) judgeForbidden(expected string, open *probe.Phase, hub map[string]string, selecting []string) error {
+	if open == nil {
 		return nil
 	}
 	why, do := fmt.Sprintf("a rule of the policies that select the hub (%s) allows it, or they are not enforced: see item 2.3.1", listed(selecting)),
@@ -212,7 +219,7 @@ func (s *source) judgeForbidden(expected string, hub map[string]string, selectin
 		why = "no NetworkPolicy of the namespace selects pods with the labels " + sortedPairs(hub)
 		do = "create the policy, or answer networkPolicies.hubLabels if the hub has other labels: what no policy selects is open to all"
 	}
-	return finding.Failed(expected, fmt.Sprintf("it is reached, %d times", phase.Tries), why, do)
+	return finding.Failed(expected, fmt.Sprintf("it is reached, %d times", open.Tries), why, do)
 }
 
 // listed renders the names of policies.
@@ -223,8 +230,8 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// open is the last time during which a forbidden source reached the hub although the network
-// had had time to learn of it.
+// open is the last time during which a source reached the hub when the network had had time to
+// learn of it.
 func (s *source) open() *probe.Phase {
 	for _, phase := range slices.Backward(s.story.Phases) {
 		if phase.OK() && phase.To > newcomerTime.Milliseconds() {

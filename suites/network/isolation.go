@@ -48,13 +48,20 @@ func (c chain) client(ctx context.Context, server, target *throwaway.Pod, also *
 	return member{pod, err}
 }
 
-// isolate makes the proof, and has the client tell what it saw.
-func (c chain) isolate(ctx context.Context, i *isolation, required bool) {
+// isolate makes the proof, and has the client tell what it saw: where it stands for a source too,
+// not before it has tried for as long as a source does.
+func (c chain) isolate(ctx context.Context, i *isolation, required, doubles bool) {
 	if i.err = firstError(i.server.err, i.client.err); i.err != nil {
 		return
 	}
 	i.from, i.to = i.client.pod.Node(), i.server.pod.Node()
-	i.err = c.change(ctx, i, required)
+	began := time.Now()
+	if i.err = c.change(ctx, i, required); i.err == nil && doubles {
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Until(began.Add(sourceTime))):
+		}
+	}
 	story, err := tell(ctx, i.client.pod)
 	if err == nil {
 		i.story = &story

@@ -87,6 +87,7 @@ func TestJudgeSources(t *testing.T) {
 	blocked := probe.Phase{Trouble: &probe.Trouble{Kind: probe.Timeout, Message: "i/o timeout"}, Tries: 5, From: 0, To: 8000}
 	refused := probe.Phase{Trouble: &probe.Trouble{Kind: probe.Refused, Message: "connection refused"}, Tries: 5, From: 0, To: 8000}
 	early := probe.Phase{Tries: 2, From: 0, To: 600}
+	brief := probe.Phase{Trouble: blocked.Trouble, Tries: 2, From: 0, To: 3250}
 	reached := probe.Phase{Tries: 9, From: 0, To: 8000}
 	hub := answers.NetworkPolicies{}.Hub()
 	for _, test := range []struct {
@@ -97,7 +98,9 @@ func TestJudgeSources(t *testing.T) {
 		want, words string
 	}{
 		{"allowed reaches", true, []probe.Phase{reached}, []string{"hub"}, "passed", ""},
-		{"allowed was not known at first", true, []probe.Phase{{Trouble: blocked.Trouble, Tries: 1, To: 1500}, {Tries: 3, From: 1600, To: 2200}}, []string{"hub"}, "passed", ""},
+		{"allowed was not known at first", true, []probe.Phase{{Trouble: blocked.Trouble, Tries: 1, To: 1500}, {Tries: 9, From: 1600, To: 4100}}, []string{"hub"}, "passed", ""},
+		{"allowed reaches, but is still new", true, []probe.Phase{early}, []string{"hub"}, "undecided", "600 ms"},
+		{"allowed is dropped, but is still new", true, []probe.Phase{brief}, []string{"hub"}, "undecided", "stopped early"},
 		{"allowed is dropped", true, []probe.Phase{blocked}, []string{"hub"}, "failed", "policies that select the hub (hub)"},
 		{"allowed is refused", true, []probe.Phase{refused}, []string{"hub"}, "failed", "instead of dropping"},
 		{"allowed is dropped without a policy", true, []probe.Phase{blocked}, []string{}, "failed", "no NetworkPolicy of the namespace selects the hub"},
@@ -105,6 +108,8 @@ func TestJudgeSources(t *testing.T) {
 		{"forbidden is dropped", false, []probe.Phase{blocked}, []string{"hub"}, "passed", ""},
 		{"forbidden is refused", false, []probe.Phase{refused}, []string{"hub"}, "passed", ""},
 		{"forbidden before the network knew it", false, []probe.Phase{early, blocked}, []string{"hub"}, "passed", ""},
+		{"forbidden reaches, but is still new", false, []probe.Phase{early}, []string{"hub"}, "undecided", "600 ms"},
+		{"forbidden is dropped, but is still new", false, []probe.Phase{brief}, []string{"hub"}, "undecided", "stopped early"},
 		{"forbidden reaches", false, []probe.Phase{reached}, []string{"hub"}, "failed", "see item 2.3.1"},
 		{"forbidden reaches for a while", false, []probe.Phase{blocked, {Tries: 1, From: 8100, To: 8200}, blocked}, []string{"hub"}, "failed", "is reached"},
 		{"forbidden reaches, and nothing selects the hub", false, []probe.Phase{reached}, []string{}, "failed", "component=hub"},
@@ -135,8 +140,8 @@ func TestSources(t *testing.T) {
 	if len(all) != 2 || all[0].allowed || all[0].port != 9000 || !all[1].allowed || all[1].port != hubPort {
 		t.Fatalf("%+v", all)
 	}
-	if doubles(all, true) != all[0] || doubles(all, false) != nil || doubles(all[1:], true) != nil {
-		t.Error("the client stands for the first forbidden source only")
+	if doubles(all, true, true) != all[0] || doubles(all, false, true) != nil || doubles(all, true, false) != nil || doubles(all[1:], true, true) != nil {
+		t.Error("the client stands for the first forbidden source only, and only where policies are required")
 	}
 	ports := portsOf(all)
 	if len(ports) != 2 || ports[0].Name != hubPortName || ports[0].ContainerPort != hubPort || ports[1].Name != "" {

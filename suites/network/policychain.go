@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
@@ -77,14 +78,14 @@ func provePolicies(ctx context.Context, kit *throwaway.Kit, a answers.NetworkPol
 	started.Wait()
 
 	// The client of the first proof is also the first of those that must not reach the hub.
-	doubled := doubles(sources, isolated && p.target.err == nil)
+	doubled := doubles(sources, isolated && p.target.err == nil, ptr.Deref(a.Required, false))
 	var proved errgroup.Group
 	if isolated {
 		proved.Go(func() error {
 			if p.isolation.server.err == nil {
 				p.isolation.client = c.client(ctx, p.isolation.server.pod, p.target.pod, doubled)
 			}
-			c.isolate(ctx, &p.isolation, *a.Required)
+			c.isolate(ctx, &p.isolation, *a.Required, doubled != nil)
 			return nil
 		})
 	}
