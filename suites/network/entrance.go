@@ -97,7 +97,7 @@ func openEntrance(ctx context.Context, kit *throwaway.Kit, a answers.Ingress, do
 	}
 	check.Step("ask %s for https://%s", e.address, e.host)
 	if e.first, e.unserved = e.reach(ctx, e.token, ingressPatience); e.unserved != nil {
-		e.addEvents(ctx)
+		e.addCluster(ctx)
 	}
 	return e, nil
 }
@@ -194,10 +194,14 @@ func (e *entrance) readStatus(ctx context.Context) <-chan statusAddresses {
 	return delivered
 }
 
-// addEvents adds what the cluster said of the Ingress to the finding that nobody serves it.
-func (e *entrance) addEvents(ctx context.Context) {
+// addCluster adds what the cluster knows of the way to the pod to the finding that nobody serves it.
+func (e *entrance) addCluster(ctx context.Context) {
 	f := finding.As(e.unserved)
-	if f == nil || e.ingress == nil {
+	if f == nil {
+		return
+	}
+	explainEndpoints(ctx, e.kit.Client().Kube, e.kit.Namespace(), e.service, f)
+	if e.ingress == nil {
 		return
 	}
 	if said := e.ingress.Events(ctx, 2); len(said) > 0 {

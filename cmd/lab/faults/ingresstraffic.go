@@ -43,7 +43,7 @@ func trafficFaults() []Fault {
 			Description: "Services get no endpoints, so that the ingress controller knows of no pod behind the Ingress",
 			Failed:      []string{"2.2.3"},
 			Undecided:   behindItems,
-			Words:       []string{"503", "no endpoints"},
+			Words:       []string{"404", "no endpoints", "EndpointSlices"},
 			Break:       noEndpoints.refuse,
 			Mend:        noEndpoints.admit,
 		},
