@@ -172,12 +172,18 @@ func some(count int, picked func(int) bool) bool {
 	return false
 }
 
-// surprises says that the way led where it must not, or not where it must.
+// surprises says that the way led where it must not, or not where it must; or that nothing is
+// known of a way that must be closed, because it was not tried as far as to what closes it.
 func (d Destination) surprises(w Way) bool {
-	if d.Forbidden {
-		return w.Connected() && w.Broke != StepProxy // a proxy is reached also where it refuses
+	switch {
+	case !d.Forbidden:
+		return !w.OK()
+	case w.Connected():
+		return w.Broke != StepProxy // a proxy is reached also where it refuses
+	case d.Proxy != "":
+		return true
 	}
-	return !w.OK()
+	return w.Broke == StepDNS && w.Kind != NoSuchHost
 }
 
 // reach goes the whole way: HTTP for a URL, else a bare connection.

@@ -138,9 +138,10 @@ func TestOutwardLooksAgain(t *testing.T) {
 		}
 	})
 	o := OutwardOptions{Again: true, Timeout: time.Second, Destinations: []Destination{
-		{Target: opens}, {Target: closing.Addr().String(), Forbidden: true}, {Target: steady}, {Target: open, Forbidden: true}}}
+		{Target: opens}, {Target: closing.Addr().String(), Forbidden: true}, {Target: steady}, {Target: open, Forbidden: true},
+		{Target: "https://example.com", Proxy: "http://" + opens, Forbidden: true}}}
 	ways := Outward(t.Context(), o).Ways
-	if !ways[0].OK() || ways[1].Connected() || !ways[2].OK() || !ways[3].Connected() {
+	if !ways[0].OK() || ways[1].Connected() || !ways[2].OK() || !ways[3].Connected() || ways[4].Broke != StepProxy {
 		t.Errorf("%+v", ways)
 	}
 	if tried := reached.Load(); tried != 1 {
@@ -150,5 +151,31 @@ func TestOutwardLooksAgain(t *testing.T) {
 	o.Destinations = o.Destinations[2:3]
 	if Outward(t.Context(), o); time.Since(began) > time.Second {
 		t.Error("it waits although all is as expected")
+	}
+}
+
+// A forbidden way that was not tried to its end is looked at again; one that was closed is not.
+func TestSurprises(t *testing.T) {
+	straight := Destination{Target: "https://example.com", Forbidden: true}
+	proxied := Destination{Target: "https://example.com", Proxy: "http://proxy:3128", Forbidden: true}
+	for _, c := range []struct {
+		d         Destination
+		w         Way
+		surprises bool
+	}{
+		{straight, Way{Status: http.StatusOK}, true},
+		{straight, Way{Broke: StepDNS, Kind: Timeout}, true},
+		{straight, Way{Broke: StepDNS, Kind: DNSFailure}, true},
+		{straight, Way{Broke: StepDNS, Kind: NoSuchHost}, false},
+		{straight, Way{Broke: StepTCP, Kind: Timeout}, false},
+		{proxied, Way{Broke: StepTCP, Kind: Timeout}, true},
+		{proxied, Way{Broke: StepDNS, Kind: NoSuchHost}, true},
+		{proxied, Way{Broke: StepProxy, Kind: BadStatus}, false},
+		{Destination{Target: "https://example.com"}, Way{Broke: StepTCP, Kind: Timeout}, true},
+		{Destination{Target: "https://example.com"}, Way{}, false},
+	} {
+		if got := c.d.surprises(c.w); got != c.surprises {
+			t.Errorf("%+v, %+v: %t", c.d, c.w, got)
+		}
 	}
 }
