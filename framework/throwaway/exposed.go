@@ -91,7 +91,8 @@ func (i *Ingress) Name() string { return i.last.Name }
 
 // Addresses waits until the ingress controller has published the addresses and host names
 // under which the Ingress is reached, and returns them. There are none where it publishes
-// none until ctx ends, which is no error: not every controller does.
+// none until ctx ends, which is no error: not every controller does. An API server that is out
+// of reach then is one.
 func (i *Ingress) Addresses(ctx context.Context) ([]string, error) {
 	ctx, cancel := limited(ctx)
 	defer cancel()
@@ -101,7 +102,7 @@ func (i *Ingress) Addresses(ctx context.Context) ([]string, error) {
 		func(_ context.Context, ingress *networkingv1.Ingress, gone bool) (bool, time.Duration, error) {
 			return gone || len(published(ingress)) > 0, 0, nil
 		})
-	if err != nil && ctx.Err() == nil {
+	if err != nil && kubeerr.ReasonOf(err) != kubeerr.Interrupted {
 		return nil, kubeerr.FromAPI(err, fmt.Sprintf("read the status of ingress %s", i.last.Name))
 	}
 	return published(last), nil

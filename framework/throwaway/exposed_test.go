@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"aiv.internal/conformance/framework/finding"
 	"aiv.internal/conformance/framework/kubeerr"
 )
 
@@ -124,6 +125,31 @@ func TestObjectsAreFollowed(t *testing.T) {
 	}
 	if _, err := k.Object(t.Context(), IngressRouteTCPs, "x", nil); kubeerr.ReasonOf(err) != kubeerr.NotServed {
 		t.Errorf("%v", err)
+	}
+}
+
+// What nobody has said is not known of an API server that was out of reach when the time ended.
+func TestOutOfReachIsNoSilence(t *testing.T) {
+	api, client := newAPI(t)
+	k, _ := kit(begin(t, client, "r1"), "2.2.3")
+	ingress, route := exposed(t, k)
+	api.refuse = func(string, string) (int, string) { return 503, "etcd is away" }
+	for name, wait := range map[string]func(context.Context) error{
+		"route": func(ctx context.Context) error {
+			_, _, err := route.Until(ctx, func(map[string]any) bool { return false })
+			return err
+		},
+		"ingress": func(ctx context.Context) error {
+			_, err := ingress.Addresses(ctx)
+			return err
+		},
+	} {
+		short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		err := wait(short)
+		cancel()
+		if f := finding.As(err); f == nil || !f.Undecided || !strings.Contains(f.Found, "etcd is away") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

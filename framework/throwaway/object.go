@@ -63,7 +63,8 @@ func (k *Kit) Object(ctx context.Context, resource schema.GroupVersionResource, 
 func (o *Object) Name() string { return o.last.GetName() }
 
 // Until waits until its controller has brought the object to where reached says so, and
-// returns its content as last seen; ctx's end is no error of its own, only not reached.
+// returns its content as last seen; ctx's end is no error of its own, only not reached. An API
+// server that is out of reach then is one: what was seen last is old.
 func (o *Object) Until(ctx context.Context, reached func(content map[string]any) bool) (map[string]any, bool, error) {
 	ctx, cancel := limited(ctx)
 	defer cancel()
@@ -82,7 +83,7 @@ func (o *Object) Until(ctx context.Context, reached func(content map[string]any)
 		done = !gone && reached(object.Object)
 		return gone || done, 0, nil
 	})
-	if err != nil && ctx.Err() == nil {
+	if err != nil && kubeerr.ReasonOf(err) != kubeerr.Interrupted {
 		return o.last.Object, false, kubeerr.FromAPI(err, fmt.Sprintf("read the status of %s %s", o.resource.Resource, o.last.GetName()))
 	}
 	return o.last.Object, done, nil
