@@ -27,6 +27,13 @@ var controllerNames = map[answers.IngressController][]string{
 // https://kubernetes.io/blog/2025/11/11/ingress-nginx-retirement/
 const communityNGINX = "k8s.io/ingress-nginx"
 
+// isCommunityNGINX says whether a controller is that one. Several in one cluster go by names of
+// their own, such as k8s.io/internal-ingress-nginx:
+// https://kubernetes.github.io/ingress-nginx/user-guide/multiple-ingress/
+func isCommunityNGINX(controller string) bool {
+	return strings.HasPrefix(controller, "k8s.io/") && strings.Contains(controller, "ingress-nginx")
+}
+
 var (
 	gateways       = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
 	gatewayClasses = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gatewayclasses"}
@@ -49,8 +56,8 @@ var _ = check.Subsection("2.2", func() {
 		name, err := judgeController(a, wanted, classes)
 		check.Evidence("controller", name)
 		check.NoError(err, "compare the controller")
-		if name == communityNGINX {
-			check.Warn("the controller is "+communityNGINX, "the Kubernetes project retired it in March 2026: it gets no security fixes any more",
+		if isCommunityNGINX(name) {
+			check.Warn("the controller is "+name+", Kubernetes' own ingress-nginx", "the Kubernetes project retired it in March 2026: it gets no security fixes any more",
 				"plan the move to another controller, or to the Gateway API, with the company's platform team")
 		}
 		if a.Controller == answers.OtherIngress && a.ControllerName == "" {
@@ -133,33 +140,39 @@ func chosen(a answers.Ingress) string {
 	return strings.Join(controllerNames[a.Controller], " or ")
 }
 
+// choiceOf returns which of the choices of ingress.controller a controller is, "" for none.
+func choiceOf(controller string) answers.IngressController {
+	if isCommunityNGINX(controller) {
+		return answers.NGINX
+	}
+	for choice, names := range controllerNames {
+		if slices.Contains(names, controller) {
+			return choice
+		}
+	}
+	return ""
+}
+
 // fits says whether a controller's name is the answered one.
 func fits(a answers.Ingress, controller string) bool {
 	switch {
 	case controller == "":
 		return false
 	case a.Controller != answers.OtherIngress:
-		return slices.Contains(controllerNames[a.Controller], controller)
+		return choiceOf(controller) == a.Controller
 	case a.ControllerName != "":
 		return controller == a.ControllerName
 	}
-	for _, names := range controllerNames {
-		if slices.Contains(names, controller) {
-			return false
-		}
-	}
-	return true
+	return choiceOf(controller) == ""
 }
 
 // known adds to a controller's name which of the choices it is.
 func known(controller string) string {
-	for choice, names := range controllerNames {
-		if slices.Contains(names, controller) {
-			return fmt.Sprintf("%s, which is the choice %q", controller, choice)
-		}
-	}
 	if controller == "" {
 		return "no controller"
+	}
+	if choice := choiceOf(controller); choice != "" {
+		return fmt.Sprintf("%s, which is the choice %q", controller, choice)
 	}
 	return controller
 }

@@ -16,21 +16,25 @@ import (
 )
 
 func TestJudgeController(t *testing.T) {
-	classes := []class{{"IngressClass", "nginx", communityNGINX}, {"IngressClass", "edge", "haproxy.org/ingress-controller"}, {"IngressClass", "empty", ""}}
+	classes := []class{{"IngressClass", "nginx", communityNGINX}, {"IngressClass", "edge", "haproxy.org/ingress-controller"}, {"IngressClass", "empty", ""},
+		{"IngressClass", "internal", "k8s.io/internal-ingress-nginx"}}
 	for name, c := range map[string]struct {
 		answer answers.Ingress
 		wanted string
 		want   string
 		words  []string
 	}{
-		"nginx":               {answers.Ingress{Controller: answers.NGINX}, "nginx", "", nil},
-		"not traefik":         {answers.Ingress{Controller: answers.Traefik}, "nginx", "failed", []string{communityNGINX, `"nginx"`}},
-		"named":               {answers.Ingress{Controller: answers.OtherIngress, ControllerName: "haproxy.org/ingress-controller"}, "edge", "", nil},
-		"another name":        {answers.Ingress{Controller: answers.OtherIngress, ControllerName: "projectcontour.io/ingress-controller"}, "edge", "failed", []string{"haproxy.org"}},
-		"other, not named":    {answers.Ingress{Controller: answers.OtherIngress}, "edge", "", nil},
-		"other, but is nginx": {answers.Ingress{Controller: answers.OtherIngress}, "nginx", "failed", []string{`"nginx"`}},
-		"no controller":       {answers.Ingress{Controller: answers.OtherIngress}, "empty", "failed", []string{"no controller"}},
-		"class missing":       {answers.Ingress{Controller: answers.Traefik}, "traefik", "failed", []string{"there is no class traefik", "IngressClass edge"}},
+		"nginx":                        {answers.Ingress{Controller: answers.NGINX}, "nginx", "", nil},
+		"nginx, renamed":               {answers.Ingress{Controller: answers.NGINX}, "internal", "", nil},
+		"other, but is nginx, renamed": {answers.Ingress{Controller: answers.OtherIngress}, "internal", "failed", []string{"k8s.io/internal-ingress-nginx", `"nginx"`}},
+		"not traefik":                  {answers.Ingress{Controller: answers.Traefik}, "nginx", "failed", []string{communityNGINX, `"nginx"`}},
+		"named":                        {answers.Ingress{Controller: answers.OtherIngress, ControllerName: "haproxy.org/ingress-controller"}, "edge", "", nil},
+		"another name":                 {answers.Ingress{Controller: answers.OtherIngress, ControllerName: "projectcontour.io/ingress-controller"}, "edge", "failed", []string{"haproxy.org"}},
+		"other, not named":             {answers.Ingress{Controller: answers.OtherIngress}, "edge", "", nil},
+		"other, but is nginx":          {answers.Ingress{Controller: answers.OtherIngress}, "nginx", "failed", []string{`"nginx"`}},
+		"no controller":                {answers.Ingress{Controller: answers.OtherIngress}, "empty", "failed", []string{"no controller"}},
+		"nginx, named after renaming":  {answers.Ingress{Controller: answers.OtherIngress, ControllerName: "k8s.io/internal-ingress-nginx"}, "internal", "", nil},
+		"class missing":                {answers.Ingress{Controller: answers.Traefik}, "traefik", "failed", []string{"there is no class traefik", "IngressClass edge"}},
 		"class has another name": {
 			answers.Ingress{Controller: answers.NGINX}, "public", "undecided", []string{"2.2.3", "IngressClass nginx"},
 		},
@@ -80,5 +84,17 @@ func TestClassesOfTheCluster(t *testing.T) {
 	}
 	if _, _, err := gatewayClass(t.Context(), target, answers.Gateway{Namespace: "ingress", Name: "none"}); err == nil {
 		t.Error("found a Gateway that is not there")
+	}
+}
+
+// TestRetiredController: whoever goes by another name is warned of as well.
+func TestRetiredController(t *testing.T) {
+	for controller, want := range map[string]bool{
+		communityNGINX: true, "k8s.io/internal-ingress-nginx": true, "k8s.io/ingress-nginx-2": true,
+		"nginx.org/ingress-controller": false, "gateway.nginx.org/nginx-gateway-controller": false, traefikController: false, "": false,
+	} {
+		if isCommunityNGINX(controller) != want {
+			t.Errorf("%q is Kubernetes' own: %t", controller, !want)
+		}
 	}
 }

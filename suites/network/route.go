@@ -77,7 +77,7 @@ func ownAnnotations(answered map[string]string) (kept map[string]string, leftOut
 // such as k8s.io/internal-ingress-nginx and haproxy.org/ingress-controller/internal.
 func passthrough(controller string) (key, value string, known bool) {
 	switch {
-	case strings.HasPrefix(controller, "k8s.io/") && strings.Contains(controller, "ingress-nginx"):
+	case isCommunityNGINX(controller):
 		return "nginx.ingress.kubernetes.io/ssl-passthrough", "true", true
 	case controller == "haproxy-ingress.github.io/controller" || strings.HasPrefix(controller, "haproxy-ingress.github.io/controller/"):
 		return "haproxy-ingress.github.io/ssl-passthrough", "true", true
