@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"aiv.internal/conformance/framework/answers"
@@ -94,11 +95,8 @@ func compareServers(ctx context.Context, vip string, found published) {
 	if len(addresses) == 0 {
 		return
 	}
-	here := shownAt(ctx, vip)
-	if slices.ContainsFunc(addresses, func(address string) bool {
-		there := shownAt(ctx, address)
-		return here != "" && here == there
-	}) {
+	name := check.Answers().DNS.Domain
+	if showSame(ctx, vip, addresses, func(ctx context.Context, address string) string { return shownAt(ctx, address, name) }) {
 		check.Evidence("stands before", found.addresses()+": both show the same certificate")
 		return
 	}
@@ -107,10 +105,29 @@ func compareServers(ctx context.Context, vip string, found published) {
 		"make sure which it is: item 2.2.3 proves it with a request through "+vip)
 }
 
-// shownAt returns the serial number of the certificate that a server shows for JupyterHub's
-// name, "" for none.
-func shownAt(ctx context.Context, address string) string {
-	leaf, err := certificateAt(ctx, net.JoinHostPort(address, "443"), check.Answers().DNS.Domain)
+// compareLimit bounds the look at all addresses.
+const compareLimit = 15 * time.Second
+
+// showSame tells whether one of the addresses shows what the load balancer does. All are asked
+// at once: a cluster may have many gateways, and each that is silent costs its whole limit.
+func showSame(ctx context.Context, vip string, addresses []string, shown func(ctx context.Context, address string) string) bool {
+	ctx, cancel := context.WithTimeout(ctx, compareLimit)
+	defer cancel()
+	var here string
+	there := make([]string, len(addresses))
+	var looks sync.WaitGroup
+	looks.Go(func() { here = shown(ctx, vip) })
+	for i, address := range addresses {
+		looks.Go(func() { there[i] = shown(ctx, address) })
+	}
+	looks.Wait()
+	return here != "" && slices.Contains(there, here)
+}
+
+// shownAt returns the serial number of the certificate that a server shows for the name, "" for
+// none.
+func shownAt(ctx context.Context, address, name string) string {
+	leaf, err := certificateAt(ctx, net.JoinHostPort(address, "443"), name)
 	if err != nil {
 		return ""
 	}

@@ -3,9 +3,13 @@ package network
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -141,6 +145,42 @@ func TestWithoutTheRight(t *testing.T) {
 	if words := (published{}).words(nil); !strings.Contains(words, "outside the cluster") {
 		t.Errorf("the evidence says %q", words)
 	}
+}
+
+// TestSilentGateways: many that do not answer take no longer than one.
+func TestSilentGateways(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var silent []string
+		for i := range 100 {
+			silent = append(silent, fmt.Sprint("10.0.1.", i))
+		}
+		shown := func(ctx context.Context, address string) string {
+			if !slices.Contains(silent, address) {
+				return "of " + address[:len("10.0.0")]
+			}
+			ctx, cancel := context.WithTimeout(ctx, doorLimit)
+			defer cancel()
+			<-ctx.Done()
+			return ""
+		}
+		began := time.Now()
+		for name, c := range map[string]struct {
+			vip, last string
+			want      bool
+		}{
+			"the same":        {"10.0.0.1", "10.0.0.2", true},
+			"another's":       {"10.0.0.1", "10.0.9.1", false},
+			"all are silent":  {"10.0.0.1", "10.0.1.1", false},
+			"the VIP as well": {"10.0.1.1", "10.0.1.2", false},
+		} {
+			if got := showSame(t.Context(), c.vip, append(slices.Clone(silent), c.last), shown); got != c.want {
+				t.Errorf("%s: %t", name, got)
+			}
+		}
+		if took := time.Since(began); took > 4*compareLimit {
+			t.Errorf("four comparisons took %s", took)
+		}
+	})
 }
 
 // TestOutcome connects for real.
