@@ -102,9 +102,40 @@ func httpRoute(gateway answers.Gateway, host, service string) map[string]any {
 	}
 }
 
-// ingressRouteTCP is the spec of Traefik's own route that hands TLS on to a Service's port.
-func ingressRouteTCP(host, service string) map[string]any {
+// entryPointsKey is the annotation that names the entry points of Traefik at which an Ingress is served.
+const entryPointsKey = "traefik.ingress.kubernetes.io/router.entrypoints"
+
+// entryPoints are those of Traefik at which JupyterHub is served: the answered ones, or the one for
+// https that Traefik's Helm chart makes.
+func entryPoints(answered map[string]string) []string {
+	var names []string
+	for _, name := range strings.Split(answered[entryPointsKey], ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return []string{"websecure"}
+	}
+	return names
+}
+
+// entryPointsDoubt is why a route at these entry points may be unserved.
+func entryPointsDoubt(names []string) *doubt {
+	return &doubt{"Traefik's entry point for port 443 has another name than " + strings.Join(names, ", ") + ", or its kubernetesCRD provider is off",
+		"answer the name of Traefik's entry point for port 443 as " + entryPointsKey + " in ingress.annotations"}
+}
+
+// ingressRouteTCP is the spec of Traefik's own route that hands TLS on to a Service's port. Without
+// entry points it would be at all: where a route for TLS is, Traefik waits for the client's first
+// bytes, and protocols in which the server speaks first (SSH, MySQL) hang.
+func ingressRouteTCP(host, service string, entryPoints []string) map[string]any {
+	var names []any
+	for _, name := range entryPoints {
+		names = append(names, name)
+	}
 	return map[string]any{
+		"entryPoints": names,
 		"routes": []any{map[string]any{
 			"match":    "HostSNI(`" + host + "`)",
 			"services": []any{map[string]any{"name": service, "port": int64(serviceTLSPort)}},

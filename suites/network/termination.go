@@ -158,6 +158,9 @@ func (e *entrance) proveEndToEnd(ctx context.Context, a answers.Ingress) error {
 	if err := e.routeUnopened(ctx, through.host, a); err != nil {
 		return err
 	}
+	if e.class.Spec.Controller == traefikController {
+		through.doubt = entryPointsDoubt(entryPoints(a.Annotations))
+	}
 	last, err := through.reach(ctx, e.token, endToEndPatience)
 	if err != nil {
 		return err
@@ -179,7 +182,7 @@ func (e *entrance) routeUnopened(ctx context.Context, host string, a answers.Ing
 			"see the listeners of Gateway "+a.Gateway.Namespace+"/"+a.Gateway.Name)
 	}
 	if e.class.Spec.Controller == traefikController {
-		_, err := e.kit.Object(ctx, throwaway.IngressRouteTCPs, "unopened", ingressRouteTCP(host, e.service))
+		_, err := e.kit.Object(ctx, throwaway.IngressRouteTCPs, "unopened", ingressRouteTCP(host, e.service, entryPoints(a.Annotations)))
 		if kubeerr.ReasonOf(err) == kubeerr.NotServed || kubeerr.ReasonOf(err) == kubeerr.NotFound {
 			return finding.NotDecided("a route that hands TLS on to the pod", "the cluster does not know Traefik's IngressRouteTCP",
 				"Traefik hands TLS on by that kind of route only, and its CustomResourceDefinitions are not installed", "install Traefik's CRDs and its kubernetesCRD provider, or correct ingress.tlsTermination").Because(err)

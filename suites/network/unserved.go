@@ -11,8 +11,21 @@ import (
 	"aiv.internal/conformance/framework/outbound"
 )
 
-// unserved says why a host is not answered by the pod behind it.
+// doubt is what, of the way in which a host was led to its pod, may be why nobody serves it, and what
+// to do about it.
+type doubt struct{ why, do string }
+
+// unserved says why a host is not answered by the pod behind it. Where the visitor has a doubt and the
+// pod never answered, that decides nothing.
 func unserved(v visitor, last visit, tries tally) *finding.Finding {
+	f := judgeUnserved(v, last, tries)
+	if v.doubt == nil || f.Undecided || tries.ours > 0 {
+		return f
+	}
+	return finding.NotDecided(f.Expected, f.Found, f.Why+"; or "+v.doubt.why, v.doubt.do+"; else "+f.Do).Because(f.Unwrap())
+}
+
+func judgeUnserved(v visitor, last visit, tries tally) *finding.Finding {
 	expected := fmt.Sprintf("https://%s at %s is answered by the throwaway pod behind its route, %d times in a row", v.host, v.address, inARow)
 	if last.err != nil {
 		return noAnswer(expected, last.err)

@@ -34,6 +34,8 @@ type visitor struct {
 	host string
 	// agent is what requests call themselves.
 	agent string
+	// doubt is why a host may be unserved through no fault of the cluster; nil where nothing is known.
+	doubt *doubt
 }
 
 // url returns an address on the host.
