@@ -22,7 +22,7 @@ type Ingress struct {
 	ClassName string `yaml:"className" form:"dnsname" example:"nginx"`
 	// Gateway of the Gateway API through which JupyterHub is reached, where that takes the place of an IngressClass.
 	Gateway Gateway `yaml:"gateway"`
-	// Annotations that JupyterHub's Ingress will carry, such as a larger limit for request bodies. The suite's own carries those of limits, time-outs, buffering, protocols and forwarded headers too, and no others.
+	// Annotations that JupyterHub's Ingress will carry, such as a larger limit for request bodies. The suite's own carries those of limits, time-outs, buffering, protocols, forwarded headers and Traefik's entry points (router.entrypoints, and router.tls beside it) too, and no others.
 	Annotations map[string]string `yaml:"annotations" example:"nginx.ingress.kubernetes.io/proxy-body-size=100m"`
 	// How long a WebSocket on which nothing is sent must be kept; 120s if left out.
 	WebSocketIdle Duration `yaml:"websocketIdle" example:"120s"`

@@ -141,7 +141,7 @@ func (e *entrance) route(ctx context.Context, a answers.Ingress) error {
 	}
 	e.certificate = certificate
 	kept, leftOut := ownAnnotations(a.Annotations)
-	e.leftOut = leftOut
+	e.leftOut, e.doubt = leftOut, leftOutDoubt(leftOut)
 	e.ingress, err = e.kit.Ingress(ctx, throwaway.IngressOptions{Class: a.ClassName, Host: e.host, Service: e.service, Port: "http",
 		TLSSecret: name, Annotations: kept})
 	return err

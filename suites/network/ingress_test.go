@@ -304,9 +304,11 @@ func TestIngressClassIsLookedUp(t *testing.T) {
 func TestNobodyElseActsOnAThrowawayHost(t *testing.T) {
 	const nginx = "nginx.ingress.kubernetes.io/"
 	passedOn := []string{nginx + "proxy-body-size", nginx + "proxy-read-timeout", nginx + "proxy-buffering", nginx + "proxy-buffers-number", nginx + "backend-protocol",
-		"nginx.org/client-max-body-size", "nginx.org/websocket-services", "haproxy.org/timeout-tunnel", "haproxy.router.openshift.io/timeout"}
+		"nginx.org/client-max-body-size", "nginx.org/websocket-services", "haproxy.org/timeout-tunnel", "haproxy.router.openshift.io/timeout",
+		entryPointsKey, "traefik.ingress.kubernetes.io/router.tls"}
 	left := []string{nginx + "server-alias", nginx + "from-to-www-redirect", nginx + "server-snippet", nginx + "configuration-snippet", nginx + "canary",
 		nginx + "ssl-passthrough", nginx + "auth-url", nginx + "permanent-redirect", "nginx.org/location-snippets",
+		"traefik.ingress.kubernetes.io/router.tls.certresolver", "traefik.ingress.kubernetes.io/router.middlewares",
 		"dns.gardener.cloud/dnsnames", "cert.gardener.cloud/purpose", "alb.ingress.kubernetes.io/scheme", "alb.ingress.kubernetes.io/group.name",
 		"kubernetes.io/ingress.global-static-ip-name", "kubernetes.io/ingress.class", "kubernetes.io/tls-acme",
 		"cert-manager.io/cluster-issuer", "acme.cert-manager.io/http01-edit-in-place",

@@ -43,16 +43,21 @@ func findIngressClass(ctx context.Context, client kubernetes.Interface, name str
 }
 
 // ownNames are the names of annotations, after the "/", that a throwaway Ingress carries too where
-// they are answered: each only changes how requests to its own host are passed on. All others stay
-// away, because some lead more hosts to the throwaway pod (server-alias), and some have another
-// controller make DNS records, certificates or load balancers.
+// they are answered: each only changes how requests to its own host are passed on, or at which of
+// Traefik's entry points. All others stay away, because some lead more hosts to the throwaway pod
+// (server-alias), and some have another controller make DNS records, certificates or load balancers.
 var ownNames = []string{
 	"proxy-body-size", "client-max-body-size", "client-body-buffer-size", "proxy-max-temp-file-size",
 	"proxy-*-timeout", "timeout", "timeout-*",
 	"proxy-buffering", "proxy-request-buffering", "proxy-buffers*", "proxy-buffer-size",
 	"proxy-http-version", "backend-protocol", "websocket-services",
 	"forwarded-for", "forwardfor", "x-forwarded-prefix",
+	"router.entrypoints", routerTLS,
 }
+
+// routerTLS has Traefik serve a host over TLS: at all entry points where none are named, which
+// protocols do not bear in which the server speaks first.
+const routerTLS = "router.tls"
 
 // ownAnnotations returns those of the answered annotations that a throwaway Ingress carries, and
 // the keys of those that it does not.
@@ -61,7 +66,8 @@ func ownAnnotations(answered map[string]string) (kept map[string]string, leftOut
 	kept = map[string]string{"external-dns.alpha.kubernetes.io/controller": throwaway.ManagedBy}
 	for key, value := range answered {
 		_, name, _ := strings.Cut(key, "/")
-		if slices.ContainsFunc(ownNames, func(pattern string) bool { is, _ := path.Match(pattern, name); return is }) {
+		own := slices.ContainsFunc(ownNames, func(pattern string) bool { is, _ := path.Match(pattern, name); return is })
+		if own && (name != routerTLS || answered[entryPointsKey] != "") {
 			kept[key] = value
 		} else {
 			leftOut = append(leftOut, key)
@@ -69,6 +75,19 @@ func ownAnnotations(answered map[string]string) (kept map[string]string, leftOut
 	}
 	slices.Sort(leftOut)
 	return kept, leftOut
+}
+
+// leftOutDoubt is why an Ingress without these of the answered annotations may be unserved.
+func leftOutDoubt(leftOut []string) *doubt {
+	if len(leftOut) == 0 {
+		return nil
+	}
+	names := strings.Join(leftOut, ", ")
+	do := "see whether one of them decides which load balancer serves an Ingress (" + names + "), and ask for a host of an Ingress that carries them"
+	if slices.Contains(leftOut, "traefik.ingress.kubernetes.io/"+routerTLS) {
+		do = "answer " + entryPointsKey + " beside " + routerTLS + ", which is carried with it only"
+	}
+	return &doubt{"the host would be served with answered annotations that the throwaway Ingress does not carry: " + names, do}
 }
 
 // passthrough returns the annotation by which an ingress controller, named as in an IngressClass's

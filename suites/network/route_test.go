@@ -3,6 +3,8 @@ package network
 import (
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -35,4 +37,36 @@ func TestUnknownEntryPointIsUndecided(t *testing.T) {
 	half.doubt = v.doubt
 	_, err = half.reach(t.Context(), testToken, soon)
 	expectFinding(t, err, "failed", "not all serve the host")
+}
+
+// TestTraefikServesTLSAtNamedEntryPointsOnly: at all of them, other connections would hang.
+func TestTraefikServesTLSAtNamedEntryPointsOnly(t *testing.T) {
+	const tls = "traefik.ingress.kubernetes.io/router.tls"
+	kept, leftOut := ownAnnotations(map[string]string{tls: "true"})
+	if kept[tls] != "" || !slices.Equal(leftOut, []string{tls}) || !strings.Contains(leftOutDoubt(leftOut).do, entryPointsKey) {
+		t.Errorf("kept %v, left out %v", kept, leftOut)
+	}
+	kept, leftOut = ownAnnotations(map[string]string{tls: "true", entryPointsKey: "websecure"})
+	if kept[tls] != "true" || kept[entryPointsKey] != "websecure" || len(leftOut) > 0 {
+		t.Errorf("kept %v, left out %v", kept, leftOut)
+	}
+}
+
+// TestUnservedWithoutAnAnnotationIsUndecided: what was left out may be what has a host served.
+func TestUnservedWithoutAnAnnotationIsUndecided(t *testing.T) {
+	t.Parallel()
+	backend, _ := backendHere(t)
+	const group = "alb.ingress.kubernetes.io/group.name"
+	for want, answered := range map[string]map[string]string{
+		"undecided": {group: "shared"}, "failed": {"nginx.ingress.kubernetes.io/proxy-body-size": "100m"},
+	} {
+		v := proxyTo(t, backend, nil, nobodyServes, nil)
+		_, leftOut := ownAnnotations(answered)
+		v.doubt = leftOutDoubt(leftOut)
+		_, err := v.reach(t.Context(), testToken, soon)
+		expectFinding(t, err, want, "404")
+		if strings.Contains(err.Error(), group) != (want == "undecided") {
+			t.Errorf("%v", err)
+		}
+	}
 }

@@ -158,6 +158,7 @@ func (e *entrance) proveEndToEnd(ctx context.Context, a answers.Ingress) error {
 	if err := e.routeUnopened(ctx, through.host, a); err != nil {
 		return err
 	}
+	through.doubt = nil // of the Ingress, which is served
 	if e.class.Spec.Controller == traefikController {
 		through.doubt = entryPointsDoubt(entryPoints(a.Annotations))
 	}
