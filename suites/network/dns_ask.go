@@ -118,7 +118,7 @@ func askRunner(ctx context.Context, name string) view {
 // from server to server, as it is all the time in a zone that its hosts update themselves.
 func (q *inquiry) settle(ctx context.Context, wait time.Duration) {
 	for range tries {
-		if len(q.serials()) < 2 {
+		if states := q.serials(); len(states) < 2 || eachForItself(states) {
 			return
 		}
 		select {
@@ -144,11 +144,18 @@ func (q *inquiry) settle(ctx context.Context, wait time.Duration) {
 func (q inquiry) serials() []authority {
 	var different []authority
 	for _, v := range q.servers {
-		if v.of.authoritative && !slices.Contains(different, v.of) {
+		alike := func(s authority) bool { return s.zone == v.of.zone && s.serial == v.of.serial }
+		if v.of.authoritative && !slices.ContainsFunc(different, alike) {
 			different = append(different, v.of)
 		}
 	}
 	return different
+}
+
+// eachForItself tells whether the serials count different things: the servers have the name in
+// different zones, or each takes changes of the zone itself.
+func eachForItself(states []authority) bool {
+	return slices.ContainsFunc(states, func(s authority) bool { return s.zone != states[0].zone || s.primary != states[0].primary })
 }
 
 // table says in one line each who answered what.

@@ -213,8 +213,11 @@ func (r *records) read(answer *dns.Msg, at string, kind uint16) string {
 
 // authority is the zone that a name is in, as one server has it.
 type authority struct {
-	zone          string
-	serial        uint32
+	zone   string
+	serial uint32
+	// primary is the server that the zone's SOA names as its source (MNAME, RFC 1035). Where each
+	// server takes changes itself, as Active Directory's do, each names itself.
+	primary       string
 	authoritative bool
 }
 
@@ -227,7 +230,8 @@ func (s dnsServer) authorityOf(ctx context.Context, name string) (authority, err
 		}
 		for _, record := range answer.Answer {
 			if soa, is := record.(*dns.SOA); is && dns.CanonicalName(soa.Hdr.Name) == at {
-				return authority{strings.TrimSuffix(at, "."), soa.Serial, answer.Authoritative}, nil
+				primary := strings.TrimSuffix(dns.CanonicalName(soa.Ns), ".")
+				return authority{strings.TrimSuffix(at, "."), soa.Serial, primary, answer.Authoritative}, nil
 			}
 		}
 		at = above(answer, at)

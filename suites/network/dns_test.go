@@ -19,7 +19,7 @@ import (
 const (
 	name    = "jupyterhub.aiv.internal"
 	vip     = "10.0.0.100"
-	apex    = "aiv.internal. 60 IN SOA ns1 admin %d 3600 600 86400 60"
+	apex    = "aiv.internal. 60 IN SOA %s admin %d 3600 600 86400 60"
 	address = name + ". 300 IN A " + vip
 )
 
@@ -27,6 +27,8 @@ const (
 type zoneServer struct {
 	serial  atomic.Uint32
 	records []string
+	// primary is whom its SOA names, "ns1" if empty.
+	primary string
 	// cached makes it a resolver: its answers are not authoritative.
 	cached bool
 	// code is what every question is answered with, if it is not 0.
@@ -104,7 +106,8 @@ func (z *zoneServer) ServeDNS(w dns.ResponseWriter, question *dns.Msg) {
 		return
 	}
 	at, known := asked.Name, false
-	for _, text := range append([]string{fmt.Sprintf(apex, z.serial.Load())}, z.records...) {
+	soa := fmt.Sprintf(apex, orElse(z.primary, "ns1"), z.serial.Load())
+	for _, text := range append([]string{soa}, z.records...) {
 		rr, err := dns.NewRR(text)
 		if err != nil {
 			panic(err)
@@ -125,8 +128,8 @@ func (z *zoneServer) ServeDNS(w dns.ResponseWriter, question *dns.Msg) {
 		}
 	}
 	if len(answer.Answer) == 0 {
-		soa, _ := dns.NewRR(fmt.Sprintf(apex, z.serial.Load()))
-		answer.Ns = append(answer.Ns, soa)
+		zone, _ := dns.NewRR(soa)
+		answer.Ns = append(answer.Ns, zone)
 	}
 	if !known {
 		answer.Rcode = dns.RcodeNameError
@@ -193,6 +196,11 @@ func TestServers(t *testing.T) {
 	cache.cached = true
 	pool := zoneOf(5, address)
 	pool.other = zoneOf(5, name+". 300 IN A 10.0.0.9")
+	controller := func(serial uint32, name string, records ...string) string {
+		z := zoneOf(serial, records...)
+		z.primary = name
+		return z.serve(t, true)
+	}
 	for _, test := range []struct {
 		what    string
 		servers []string
@@ -206,6 +214,9 @@ func TestServers(t *testing.T) {
 		{"UDP alone", []string{good, zoneOf(5, address).serve(t, false)}, "", "", ""},
 		{"one is stale", []string{good, zoneOf(4, name+". 300 IN A 10.0.0.9").serve(t, true)}, "", "10.0.0.9", "10.0.0.9"},
 		{"one has an older zone", []string{good, zoneOf(4, address).serve(t, true)}, "", "", "serial 4"},
+		{"domain controllers", []string{controller(5, "dc1", address), controller(9, "dc2", address)}, "", "", ""},
+		{"domain controllers, one without the change", []string{controller(5, "dc1", address), controller(9, "dc2", name+". 300 IN A 10.0.0.9")}, "", "10.0.0.9", "10.0.0.9"},
+		{"a domain controller and an older copy of its zone", []string{controller(5, "dc1", address), controller(4, "DC1", address)}, "", "", "serial 4"},
 		{"one lacks the record", []string{good, zoneOf(5).serve(t, true)}, "", "NXDOMAIN", "NXDOMAIN"},
 		{"all lack the record", []string{zoneOf(5).serve(t, true)}, "NXDOMAIN", "NXDOMAIN", "see 2.1.2"},
 		{"no address", []string{zoneOf(5, name+". 60 IN TXT a").serve(t, true)}, "no address", "no address", "no address"},
@@ -268,6 +279,21 @@ func TestSerialsMayBeOnTheirWay(t *testing.T) {
 	late.serial.Store(5)
 	q.settle(t.Context(), time.Millisecond)
 	expect(t, "2.1.3", judgePropagation(q, vip), "")
+}
+
+// Servers that count for themselves are not waited for, and told with whom they name.
+func TestEachForItself(t *testing.T) {
+	q := inquiry{name: name}
+	for i, primary := range []string{"dc1", "dc2"} {
+		z := zoneOf(uint32(5+i), address)
+		z.primary = primary + ".aiv.internal."
+		q.servers = append(q.servers, askServer(t.Context(), z.serve(t, true), name, "nobody.aiv.internal"))
+		q.servers[i].who = primary
+	}
+	q.settle(t.Context(), time.Hour)
+	if said := strings.Join(primaries(q), "; "); said != "dc1 has serial 5 and names dc1.aiv.internal; dc2 has serial 6 and names dc2.aiv.internal" {
+		t.Error(said)
+	}
 }
 
 func TestSilentServer(t *testing.T) {
