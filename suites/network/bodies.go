@@ -31,7 +31,7 @@ const (
 func proveBodies(ctx context.Context, v visitor) {
 	check.Step("send %d bytes", int64(bodySize))
 	began := time.Now()
-	large := v.upload(ctx, bodySize)
+	large := v.upload(ctx, bodySize, uploadTime)
 	check.Evidence("request body in bytes", bodySize)
 	check.Evidence("taken in", time.Since(began))
 	check.Step("read %d server-sent events", eventCount)
@@ -57,22 +57,28 @@ func both(first, second error) error {
 	return joined
 }
 
-// upload sends a body of that size, none of it held in memory, and has the pod count it.
-func (v visitor) upload(ctx context.Context, size int64) error {
-	ctx, cancel := context.WithTimeout(ctx, uploadTime)
+// upload sends a body of that size within a time, none of it held in memory, and has the pod
+// count it.
+func (v visitor) upload(ctx context.Context, size int64, within time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	expected := fmt.Sprintf("a request body of %d MB reaches the pod", size/1_000_000)
-	sent, answer, err := v.post(ctx, size, false)
+	body, answer, err := v.post(limited, size, false)
+	sent := body.sent.Load()
+	// What lies in buffers on a slow line is seconds long, in which nothing more is taken.
+	if err != nil && ctx.Err() == nil && limited.Err() != nil && body.flowed(within/4) {
+		return tooSlow(expected, sent, within).Because(err)
+	}
 	if err != nil && sent < size && outbound.TroubleOf(err) == outbound.Broken {
 		// Who closes a connection while still being sent to often answers before, unheard. Asked
 		// first whether it may come, such a server says why it may not.
-		if _, again, asked := v.post(ctx, size, true); asked == nil {
+		if _, again, asked := v.post(limited, size, true); asked == nil {
 			answer, err = again, nil
 		}
 	}
 	if err != nil {
 		trouble := outbound.TroubleOf(err)
-		if trouble == outbound.Interrupted {
+		if trouble == outbound.Interrupted || ctx.Err() != nil {
 			return err
 		}
 		return finding.Failed(expected, fmt.Sprintf("%s after %d bytes: %v", trouble, sent, err),
@@ -99,12 +105,21 @@ func (v visitor) upload(ctx context.Context, size int64) error {
 		"raise the limit (ingress-nginx: the annotation nginx.ingress.kubernetes.io/proxy-body-size, answered in ingress.annotations; Traefik: the buffering middleware; others: their request size)")
 }
 
-// post sends the body. It returns how much of it was taken off our hands.
-func (v visitor) post(ctx context.Context, size int64, askFirst bool) (int64, *http.Response, error) {
+// tooSlow says that our own time was over while the body was still on its way: a limit may be
+// there or not, nobody has met it.
+func tooSlow(expected string, sent int64, within time.Duration) *finding.Finding {
+	megabytes := float64(sent) / 1_000_000
+	return finding.NotDecided(expected, fmt.Sprintf("%.1f MB of it were taken in %v, which is %.2f MB/s, and it was still being taken then", megabytes, within, megabytes/within.Seconds()),
+		"the line between this runner and the load balancer is slow, or something on the way slows uploads down: whether their size is limited was not seen",
+		"run it from where the line is faster; if it is as slow for users, see what slows it down")
+}
+
+// post sends the body. It returns the body too, which tells how much of it was taken off our hands.
+func (v visitor) post(ctx context.Context, size int64, askFirst bool) (*filler, *http.Response, error) {
 	body := &filler{left: size}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, v.url(probe.SinkPath), body)
 	if err != nil {
-		return 0, nil, err
+		return body, nil, err
 	}
 	request.ContentLength = size
 	request.Header.Set("User-Agent", v.agent)
@@ -115,13 +130,20 @@ func (v visitor) post(ctx context.Context, size int64, askFirst bool) (int64, *h
 		client.Transport.(*http.Transport).ExpectContinueTimeout = visitTime
 	}
 	answer, err := client.Do(request)
-	return body.sent.Load(), answer, err
+	return body, answer, err
 }
 
 // filler is a body without meaning, made while it is read.
 type filler struct {
 	left int64
 	sent atomic.Int64
+	// last is when some of it was taken last, in nanoseconds since 1970.
+	last atomic.Int64
+}
+
+// flowed says that some of it was taken in the time just past.
+func (f *filler) flowed(within time.Duration) bool {
+	return time.Since(time.Unix(0, f.last.Load())) < within
 }
 
 func (f *filler) Read(p []byte) (int, error) {
@@ -134,6 +156,7 @@ func (f *filler) Read(p []byte) (int, error) {
 	}
 	f.left -= int64(len(p))
 	f.sent.Add(int64(len(p)))
+	f.last.Store(time.Now().UnixNano())
 	return len(p), nil
 }
 

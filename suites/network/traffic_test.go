@@ -104,7 +104,7 @@ func impatient(t *testing.T, target string, idle time.Duration) string {
 func TestLargeBodyPasses(t *testing.T) {
 	t.Parallel()
 	backend, _ := backendHere(t)
-	if err := proxyTo(t, backend, nil, nil, nil).upload(t.Context(), 20_000_000); err != nil {
+	if err := proxyTo(t, backend, nil, nil, nil).upload(t.Context(), 20_000_000, time.Minute); err != nil {
 		t.Error(err)
 	}
 }
@@ -124,14 +124,40 @@ func TestLimitedBody(t *testing.T) {
 			next.ServeHTTP(w, r)
 		})
 	}
-	expectFailed(t, proxyTo(t, backend, nil, refuse, nil).upload(t.Context(), 20_000_000), "413", "from server front", "limits the size")
+	expectFailed(t, proxyTo(t, backend, nil, refuse, nil).upload(t.Context(), 20_000_000, time.Minute), "413", "from server front", "limits the size")
 	cutOff := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Body, r.ContentLength = io.NopCloser(io.LimitReader(r.Body, most)), most
 			next.ServeHTTP(w, r)
 		})
 	}
-	expectFailed(t, proxyTo(t, backend, nil, cutOff, nil).upload(t.Context(), 20_000_000), "only 1000000 bytes")
+	expectFailed(t, proxyTo(t, backend, nil, cutOff, nil).upload(t.Context(), 20_000_000, time.Minute), "only 1000000 bytes")
+}
+
+// TestSlowUpload: where the time is over while the body still flows, nobody has met a limit. One
+// that stands still has.
+func TestSlowUpload(t *testing.T) {
+	t.Parallel()
+	backend, _ := backendHere(t)
+	taking := func(most int64) func(http.Handler) http.Handler {
+		return func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				block := make([]byte, 64<<10)
+				for taken := int64(0); taken < most; {
+					n, err := r.Body.Read(block)
+					if err != nil {
+						return
+					}
+					taken += int64(n)
+					time.Sleep(10 * time.Millisecond)
+				}
+				<-r.Context().Done()
+			})
+		}
+	}
+	const size = 200_000_000
+	expectFinding(t, proxyTo(t, backend, nil, taking(size), nil).upload(t.Context(), size, 3*time.Second), "undecided", "MB/s", "in 3s", "still being taken")
+	expectFinding(t, proxyTo(t, backend, nil, taking(1_000_000), nil).upload(t.Context(), size, 3*time.Second), "failed", "no answer in time", "limits")
 }
 
 func TestEventsComeOneByOne(t *testing.T) {
