@@ -81,9 +81,14 @@ func look(ctx context.Context, leaf *x509.Certificate) served {
 }
 
 // judgeForeign returns a finding for a certificate that is neither the file's nor for the name.
+// One that stands for the name by a wildcard only, and for other names than the file's, is no
+// other generation of that one: the company's default certificate may be like that.
 func judgeForeign(s served, leaf *x509.Certificate, name string) *finding.Finding {
 	shown := s.chain[0]
-	if !isForAnother(shown, name) || leaf != nil && shown.Equal(leaf) {
+	if leaf != nil && shown.Equal(leaf) {
+		return nil
+	}
+	if !isForAnother(shown, name) && (leaf == nil || isNamedIn(shown, name) || sameNames(shown, leaf)) {
 		return nil
 	}
 	return finding.NotDecided(s.address+" shows the certificate of "+name, "it shows the one of "+called(shown)+", for "+orNothing(namesOf(shown)),

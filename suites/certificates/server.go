@@ -89,3 +89,13 @@ func judgeDetails(c *x509.Certificate, a answers.Certificates) *finding.Finding 
 func isForAnother(c *x509.Certificate, name string) bool {
 	return errors.As(c.VerifyHostname(name), new(x509.HostnameError))
 }
+
+// isNamedIn tells whether a certificate has the name itself, and not only a wildcard for it.
+func isNamedIn(c *x509.Certificate, name string) bool {
+	return slices.ContainsFunc(namesOf(c), func(one string) bool { return strings.EqualFold(one, name) })
+}
+
+func sameNames(a, b *x509.Certificate) bool {
+	missing, besides := compareNames(namesOf(a), b)
+	return len(missing)+len(besides) == 0
+}
