@@ -74,20 +74,34 @@ func judgeValidity(authorities []*x509.Certificate, now time.Time) (warning stri
 	return warning, nil
 }
 
+// rootless says what is wrong with a chain that ends below its root, "" for nothing: Go and
+// browsers take any certificate that they are given for an anchor, OpenSSL without
+// X509_V_FLAG_PARTIAL_CHAIN only one that signed itself.
+func rootless(chain []*x509.Certificate) string {
+	anchor := chain[len(chain)-1]
+	if selfSigned(anchor) {
+		return ""
+	}
+	return fmt.Sprintf("the CA file has the intermediate certificate of %s, and not the root above it: %s, which signed it, is missing", called(anchor), distinguished(anchor.Issuer))
+}
+
 // judgeAnchor says whether a client that trusts only the CA file accepts what the server shows.
 // What else than the CA keeps it from that is another item's to report. handed are the
 // certificates of the file with the chain, none if it is not known.
 func judgeAnchor(s served, authorities, handed []*x509.Certificate, name string, now time.Time) (chain []*x509.Certificate, err error) {
 	expected := fmt.Sprintf("the CA file is all that is needed to trust the certificate of %s at %s", name, s.address)
-	verify := func(intermediates []*x509.Certificate) ([]*x509.Certificate, error) {
-		chains, err := s.chain[0].Verify(x509.VerifyOptions{Roots: poolOf(authorities), Intermediates: poolOf(intermediates), DNSName: name, CurrentTime: now})
+	verify := func(anchors, intermediates []*x509.Certificate) ([]*x509.Certificate, error) {
+		chains, err := s.chain[0].Verify(x509.VerifyOptions{Roots: poolOf(anchors), Intermediates: poolOf(intermediates), DNSName: name, CurrentTime: now})
 		if err != nil {
 			return nil, err
 		}
 		return chains[0], nil
 	}
-	chain, problem := verify(s.chain[1:])
+	chain, problem := verify(authorities, s.chain[1:])
 	if problem == nil {
+		if whole, err := verify(rootsIn(authorities), slices.Concat(s.chain[1:], authorities)); err == nil {
+			chain = whole // up to the root, which some clients insist on: see rootless
+		}
 		return chain, nil
 	}
 	found := "the server certificate of " + called(s.chain[0]) + " is not accepted: " + problem.Error()
@@ -103,7 +117,7 @@ func judgeAnchor(s served, authorities, handed []*x509.Certificate, name string,
 	case weakSignature(s.chain[0]) != "":
 		return nil, see("3.1.3.1", weakSignature(s.chain[0]))
 	}
-	if _, err := verify(append(slices.Clone(handed), s.chain[1:]...)); err == nil {
+	if _, err := verify(authorities, slices.Concat(handed, s.chain[1:])); err == nil {
 		return nil, see("3.1.3.2", "the server does not send the intermediate certificate that the file "+bundleKey+" holds")
 	}
 	path := pathOf(s.chain[0], append(s.chain[1:len(s.chain):len(s.chain)], handed...))
