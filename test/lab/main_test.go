@@ -21,6 +21,7 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/e2e-framework/pkg/env"
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 	"sigs.k8s.io/e2e-framework/pkg/envfuncs"
@@ -74,7 +75,10 @@ func connectAdmin(ctx context.Context, config *envconf.Config) (context.Context,
 		return ctx, err
 	}
 	admin = client
-	objects, err = metadata.NewForConfig(config.Client().RESTConfig())
+	// Some sixty lists at a time, of deprecated kinds too.
+	quick := rest.CopyConfig(config.Client().RESTConfig())
+	quick.QPS, quick.WarningHandler = -1, rest.NoWarnings{}
+	objects, err = metadata.NewForConfig(quick)
 	return ctx, err
 }
 

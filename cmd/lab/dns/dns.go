@@ -63,6 +63,10 @@ func copyProgram(to string) error {
 		return err
 	}
 	defer from.Close()
+	// A child that another part of the lab forks meanwhile would hold the file open for writing for
+	// a moment, and such a file cannot be started.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	// One that runs cannot be written to, but replaced.
 	file, err := os.OpenFile(to+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
 	if err != nil {
