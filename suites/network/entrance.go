@@ -140,10 +140,10 @@ func (e *entrance) route(ctx context.Context, a answers.Ingress) error {
 		return err
 	}
 	e.certificate = certificate
-	kept, leftOut := ownAnnotations(a.Annotations)
+	kept, leftOut := ownAnnotations(a.Annotations, e.service)
 	e.leftOut, e.doubt = leftOut, leftOutDoubt(leftOut)
-	e.ingress, err = e.kit.Ingress(ctx, throwaway.IngressOptions{Class: a.ClassName, Host: e.host, Service: e.service, Port: "http",
-		TLSSecret: name, Annotations: kept})
+	e.ingress, err = e.kit.Ingress(ctx, throwaway.IngressOptions{Class: a.ClassName, Host: e.host, Service: e.service,
+		Port: backendPort(e.class.Spec.Controller, kept), TLSSecret: name, Annotations: kept})
 	return err
 }
 

@@ -317,9 +317,10 @@ func TestNobodyElseActsOnAThrowawayHost(t *testing.T) {
 	for _, key := range append(slices.Clone(passedOn), left...) {
 		answered[key] = "x"
 	}
-	kept, leftOut := ownAnnotations(answered)
+	answered[nginx+backendProtocol] = "HTTP"
+	kept, leftOut := ownAnnotations(answered, "x")
 	for _, key := range passedOn {
-		if kept[key] != "x" {
+		if kept[key] == "" || kept[key] != answered[key] {
 			t.Errorf("%s is not passed on", key)
 		}
 	}
@@ -327,7 +328,7 @@ func TestNobodyElseActsOnAThrowawayHost(t *testing.T) {
 	if !slices.Equal(leftOut, left) || len(kept) != len(passedOn)+1 || kept["external-dns.alpha.kubernetes.io/controller"] == "x" {
 		t.Errorf("kept %v, left out %v", kept, leftOut)
 	}
-	if kept, leftOut := ownAnnotations(nil); len(kept) != 1 || len(leftOut) > 0 {
+	if kept, leftOut := ownAnnotations(nil, "x"); len(kept) != 1 || len(leftOut) > 0 {
 		t.Errorf("external-dns is not kept off: %v, %v", kept, leftOut)
 	}
 }

@@ -50,31 +50,61 @@ var ownNames = []string{
 	"proxy-body-size", "client-max-body-size", "client-body-buffer-size", "proxy-max-temp-file-size",
 	"proxy-*-timeout", "timeout", "timeout-*",
 	"proxy-buffering", "proxy-request-buffering", "proxy-buffers*", "proxy-buffer-size",
-	"proxy-http-version", "backend-protocol", "websocket-services",
+	"proxy-http-version", backendProtocol, websocketServices,
 	"forwarded-for", "forwardfor", "x-forwarded-prefix",
 	"router.entrypoints", routerTLS,
 }
+
+const (
+	// backendProtocol says how the pods are spoken to: the throwaway one knows HTTP and HTTPS.
+	backendProtocol = "backend-protocol"
+	// websocketServices names the Services of an Ingress to which WebSockets are let through.
+	websocketServices = "websocket-services"
+)
 
 // routerTLS has Traefik serve a host over TLS: at all entry points where none are named, which
 // protocols do not bear in which the server speaks first.
 const routerTLS = "router.tls"
 
-// ownAnnotations returns those of the answered annotations that a throwaway Ingress carries, and
-// the keys of those that it does not.
-func ownAnnotations(answered map[string]string) (kept map[string]string, leftOut []string) {
+// ownAnnotations returns those of the answered annotations that a throwaway Ingress to this Service
+// carries, and the keys of those that it does not.
+func ownAnnotations(answered map[string]string, service string) (kept map[string]string, leftOut []string) {
 	// external-dns leaves objects alone that name another controller than itself.
 	kept = map[string]string{"external-dns.alpha.kubernetes.io/controller": throwaway.ManagedBy}
 	for key, value := range answered {
 		_, name, _ := strings.Cut(key, "/")
 		own := slices.ContainsFunc(ownNames, func(pattern string) bool { is, _ := path.Match(pattern, name); return is })
-		if own && (name != routerTLS || answered[entryPointsKey] != "") {
-			kept[key] = value
-		} else {
+		switch {
+		case !own, name == routerTLS && answered[entryPointsKey] == "", name == backendProtocol && !isProtocol(value, "HTTP") && !isProtocol(value, "HTTPS"):
 			leftOut = append(leftOut, key)
+		case name == websocketServices:
+			kept[key] = service
+		default:
+			kept[key] = value
 		}
 	}
 	slices.Sort(leftOut)
 	return kept, leftOut
+}
+
+func isProtocol(value, protocol string) bool {
+	return strings.EqualFold(strings.TrimSpace(value), protocol)
+}
+
+// plainBackends are the controllers, as they or a part before a "/" of them is called, that read no
+// annotation backend-protocol.
+var plainBackends = []string{traefikController, "nginx.org/ingress-controller", "haproxy.org/ingress-controller", "openshift.io/ingress-to-route"}
+
+// backendPort names the port of the throwaway Service at which the pod speaks what the controller is
+// told, by these annotations, to speak with it.
+func backendPort(controller string, kept map[string]string) string {
+	plain := slices.ContainsFunc(plainBackends, func(name string) bool { return controller == name || strings.HasPrefix(controller, name+"/") })
+	for key, value := range kept {
+		if !plain && strings.HasSuffix(key, "/"+backendProtocol) && isProtocol(value, "HTTPS") {
+			return "https"
+		}
+	}
+	return "http"
 }
 
 // leftOutDoubt is why an Ingress without these of the answered annotations may be unserved.

@@ -42,11 +42,11 @@ func TestUnknownEntryPointIsUndecided(t *testing.T) {
 // TestTraefikServesTLSAtNamedEntryPointsOnly: at all of them, other connections would hang.
 func TestTraefikServesTLSAtNamedEntryPointsOnly(t *testing.T) {
 	const tls = "traefik.ingress.kubernetes.io/router.tls"
-	kept, leftOut := ownAnnotations(map[string]string{tls: "true"})
+	kept, leftOut := ownAnnotations(map[string]string{tls: "true"}, "service")
 	if kept[tls] != "" || !slices.Equal(leftOut, []string{tls}) || !strings.Contains(leftOutDoubt(leftOut).do, entryPointsKey) {
 		t.Errorf("kept %v, left out %v", kept, leftOut)
 	}
-	kept, leftOut = ownAnnotations(map[string]string{tls: "true", entryPointsKey: "websecure"})
+	kept, leftOut = ownAnnotations(map[string]string{tls: "true", entryPointsKey: "websecure"}, "service")
 	if kept[tls] != "true" || kept[entryPointsKey] != "websecure" || len(leftOut) > 0 {
 		t.Errorf("kept %v, left out %v", kept, leftOut)
 	}
@@ -61,12 +61,45 @@ func TestUnservedWithoutAnAnnotationIsUndecided(t *testing.T) {
 		"undecided": {group: "shared"}, "failed": {"nginx.ingress.kubernetes.io/proxy-body-size": "100m"},
 	} {
 		v := proxyTo(t, backend, nil, nobodyServes, nil)
-		_, leftOut := ownAnnotations(answered)
+		_, leftOut := ownAnnotations(answered, "service")
 		v.doubt = leftOutDoubt(leftOut)
 		_, err := v.reach(t.Context(), testToken, soon)
 		expectFinding(t, err, want, "404")
 		if strings.Contains(err.Error(), group) != (want == "undecided") {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+func TestWebSocketsAreLetThroughToTheThrowawayService(t *testing.T) {
+	kept, leftOut := ownAnnotations(map[string]string{"nginx.org/websocket-services": "proxy-public,hub"}, "service")
+	if kept["nginx.org/websocket-services"] != "service" || len(leftOut) > 0 {
+		t.Errorf("kept %v, left out %v", kept, leftOut)
+	}
+}
+
+// TestPortFitsTheBackendProtocol: who is told to speak TLS with the pod is led to where it does.
+func TestPortFitsTheBackendProtocol(t *testing.T) {
+	const key = "nginx.ingress.kubernetes.io/backend-protocol"
+	for _, c := range []struct {
+		controller, value string
+		kept              bool
+		port              string
+	}{
+		{communityNGINX, "HTTPS", true, "https"}, {communityNGINX, "https ", true, "https"}, {communityNGINX, "Http", true, "http"},
+		{communityNGINX, "GRPCS", false, "http"}, {communityNGINX, "AUTO_HTTP", false, "http"}, {communityNGINX, "", false, "http"},
+		{"ingress.k8s.aws/alb", "HTTPS", true, "https"},
+		{traefikController, "HTTPS", true, "http"}, {"haproxy.org/ingress-controller/internal", "HTTPS", true, "http"},
+	} {
+		kept, leftOut := ownAnnotations(map[string]string{key: c.value}, "service")
+		if _, is := kept[key]; is != c.kept || slices.Contains(leftOut, key) == c.kept {
+			t.Errorf("%q: kept %v, left out %v", c.value, kept, leftOut)
+		}
+		if port := backendPort(c.controller, kept); port != c.port {
+			t.Errorf("%s, %q: led to port %s", c.controller, c.value, port)
+		}
+	}
+	if port := backendPort(communityNGINX, nil); port != "http" {
+		t.Error(port)
 	}
 }

@@ -195,7 +195,7 @@ func (e *entrance) routeUnopened(ctx context.Context, host string, a answers.Ing
 		return finding.NotDecided("a route that hands TLS on to the pod", "this was not measured for controller "+e.class.Spec.Controller,
 			"this suite does not know how controller "+e.class.Spec.Controller+" is told to pass TLS through", "see the controller's own documentation, and the certificate that JupyterHub's address shows")
 	}
-	annotations, _ := ownAnnotations(a.Annotations)
+	annotations, _ := ownAnnotations(a.Annotations, e.service)
 	annotations[key] = value
 	_, err := e.kit.Ingress(ctx, throwaway.IngressOptions{Name: "unopened", Class: a.ClassName, Host: host, Service: e.service, Port: "https", Annotations: annotations})
 	return err
