@@ -120,6 +120,7 @@ func TestErrors(t *testing.T) {
 		"guid form":                {"entra: {clientId: abcd-ef}", "is no ID; it is written aaaaaaaa-"},
 		"version":                  {"cluster: {version: latest}", `"latest" is no version`},
 		"address":                  {"ingress: {vip: 10.0.0.256}", "is no IP address"},
+		"further address":          {"ingress: {otherAddresses: [lb.aiv.internal]}", "is no IP address"},
 		"url":                      {"gitlab: {url: gitlab.aiv.internal}", "it starts with https://"},
 		"registry with scheme":     {"registry: {url: https://registry.aiv.internal}", "without https://"},
 		"percent":                  {"support: {sla: {uptime: 120}}", "is no share"},

@@ -14,6 +14,8 @@ type DNS struct {
 type Ingress struct {
 	// Address of the load balancer, as users reach it.
 	VIP string `yaml:"vip" form:"ip" example:"10.0.10.20"`
+	// Further addresses of the same load balancer that JupyterHub's name may resolve to, such as its IPv6 one.
+	OtherAddresses []string `yaml:"otherAddresses" form:"ip" example:"2001:db8:10::20"`
 	// The ingress controller.
 	Controller IngressController `yaml:"controller" example:"nginx"`
 	// The IngressClass's spec.controller where the controller is another one.

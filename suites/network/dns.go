@@ -30,7 +30,8 @@ var _ = check.Subsection("2.1", func() {
 		asked := survey(ctx, a)
 		record(asked)
 		warnOfWildcard(asked)
-		check.NoError(judgeRecord(asked, check.Answers().Ingress.VIP), "resolve the domain")
+		balancer := check.Answers().Ingress
+		check.NoError(judgeRecord(asked, balancer.VIP, balancer.OtherAddresses...), "resolve the domain")
 	})
 	// 2.1.3 asks a pod too, which has more to ask: see egress.go.
 })
@@ -45,7 +46,8 @@ func propagated(ctx context.Context, a answers.DNS, pod view, missing func()) {
 	asked.settle(ctx, settleWait)
 	record(asked)
 	warnOfTCP(asked)
-	check.NoError(judgePropagation(asked, check.Answers().Ingress.VIP), "compare what the domain resolves to")
+	balancer := check.Answers().Ingress
+	check.NoError(judgePropagation(asked, balancer.VIP, balancer.OtherAddresses...), "compare what the domain resolves to")
 	missing() // without a pod, the others may still have differed
 	warnOfSerials(asked)
 }

@@ -68,12 +68,14 @@ func failure(err error) bool {
 	return errors.As(err, &refused) && refused.code == dns.RcodeServerFailure
 }
 
-// judgeRecord holds what each server answers against the address of the load balancer. A
+// judgeRecord holds what each server answers against the addresses of the load balancer. A
 // server that does not answer is 2.1.3's to judge, as long as another one does.
-func judgeRecord(q inquiry, vip string) error {
+func judgeRecord(q inquiry, vip string, others ...string) error {
 	expected := fmt.Sprintf("%s resolves to %s (ingress.vip), and to nothing else", q.name, vip)
-	want, err := netip.ParseAddr(vip)
-	if err != nil {
+	if len(others) > 0 {
+		expected += fmt.Sprintf(" but %s (ingress.otherAddresses)", strings.Join(others, ", "))
+	}
+	if _, err := netip.ParseAddr(vip); err != nil {
 		return finding.NotDecided("an address to compare with", fmt.Sprintf("%q is none", vip), "", "correct ingress.vip")
 	}
 	asked := q.servers
@@ -87,7 +89,7 @@ func judgeRecord(q inquiry, vip string) error {
 	var wrong []string
 	missing := false
 	for _, v := range judged {
-		if len(v.unsteady) > 0 || !slices.Equal(v.addresses, []netip.Addr{want.Unmap()}) {
+		if len(v.unsteady) > 0 || !leads(v.addresses, vip, others) {
 			wrong = append(wrong, v.who+" answers: "+v.short())
 			missing = missing || len(v.addresses) == 0
 		}
@@ -99,11 +101,11 @@ func judgeRecord(q inquiry, vip string) error {
 		return finding.Failed(expected, strings.Join(wrong, "; "), "the record was not made, or has not reached this server", "make an A record "+q.name+" → "+vip+", or see why the zone is not transferred to the server")
 	}
 	return finding.Failed(expected, strings.Join(wrong, "; "), "the record still has an earlier address, or one that it shares with another service; or ingress.vip is wrong",
-		"correct the record of "+q.name+" at these servers, or ingress.vip")
+		"correct the record of "+q.name+" at these servers, or ingress.vip; further addresses of the same load balancer, such as its IPv6 one, belong into ingress.otherAddresses")
 }
 
 // judgePropagation returns nil if all who were asked answer alike.
-func judgePropagation(q inquiry, vip string) error {
+func judgePropagation(q inquiry, vip string, others ...string) error {
 	expected := fmt.Sprintf("all DNS servers, the runner and the pods resolve %s alike, and the servers have the zone with the same serial", q.name)
 	if len(q.servers) == 0 {
 		return finding.NotDecided(expected, "no DNS server is answered", "the list is empty", "name the company's DNS servers in dns.servers")
@@ -112,11 +114,14 @@ func judgePropagation(q inquiry, vip string) error {
 	if len(heard) == 0 {
 		return silence(expected, q.servers)
 	}
-	right := reference(heard, vip)
+	right := reference(heard, vip, others)
 	if len(right.addresses) == 0 {
 		return finding.Failed(expected, right.who+" answers: "+right.short(), "the record was not made", "see 2.1.2")
 	}
-	different := slices.Concat(serversDiffer(q.servers, right), serialsDiffer(q), resolversDiffer(q.resolvers, right))
+	different := slices.Concat(serversDiffer(q.servers, right), serialsDiffer(q), resolversDiffer(q.resolvers, right, func(v view) bool {
+		// Either family may be kept from those that cannot use it.
+		return slices.Equal(v.addresses, right.addresses) || leads(v.addresses, vip, others) && leads(right.addresses, vip, others)
+	}))
 	if f := merge(different); f != nil {
 		f.Expected = expected
 		return f
@@ -130,13 +135,11 @@ func answering(asked []view) []view {
 }
 
 // reference is the answer that the others are held against: the one with the load balancer's
-// address, if a server has it, or else the first with any.
-func reference(heard []view, vip string) view {
-	if want, err := netip.ParseAddr(vip); err == nil {
-		for _, v := range heard {
-			if slices.Equal(v.addresses, []netip.Addr{want.Unmap()}) {
-				return v
-			}
+// addresses, if a server has them, or else the first with any.
+func reference(heard []view, vip string, others []string) view {
+	for _, v := range heard {
+		if leads(v.addresses, vip, others) {
+			return v
 		}
 	}
 	if i := slices.IndexFunc(heard, func(v view) bool { return len(v.addresses) > 0 }); i > 0 {
@@ -182,7 +185,7 @@ func serialsDiffer(q inquiry) []*finding.Finding {
 		"the last change of the zone has not been transferred to all servers", "see the zone transfers (NOTIFY, AXFR, IXFR), then run it again")}
 }
 
-func resolversDiffer(resolvers []view, right view) []*finding.Finding {
+func resolversDiffer(resolvers []view, right view, alike func(view) bool) []*finding.Finding {
 	var different []*finding.Finding
 	for i, v := range resolvers {
 		isRunner := i == 0
@@ -192,7 +195,7 @@ func resolversDiffer(resolvers []view, right view) []*finding.Finding {
 		case v.err != nil:
 			different = append(different, finding.Failed("", v.who+": "+words(v.err), "the cluster's DNS is down or cannot reach the company's servers, or a network policy keeps pods from it",
 				"see the cluster's DNS (CoreDNS) and its log, and the namespace's network policies"))
-		case slices.Equal(v.addresses, right.addresses):
+		case alike(v):
 		case isRunner:
 			different = append(different, finding.Failed("", fmt.Sprintf("%s answers: %s; %s answers: %s", v.who, v.short(), right.who, right.short()),
 				"the runner's machine asks another DNS server, or its hosts file holds the name", "see /etc/resolv.conf and /etc/hosts of the runner's machine"))

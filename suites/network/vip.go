@@ -31,10 +31,12 @@ var _ = check.Subsection("2.2", func() {
 		connection := probe.TCP(ctx, net.JoinHostPort(a.VIP, "443"), probe.ConnectOptions{Timeout: doorLimit})
 		check.Evidence("port 443", outcome(connection))
 		check.NoError(judgeVIP(a.VIP, connection, found), "connect to the load balancer")
+		others := askOthers(ctx, a.OtherAddresses)
 		if !found.has(a.VIP) {
 			compareServers(ctx, a.VIP, found)
 		}
 		judgeRedirect(ctx, a)
+		report(others...)
 	})
 })
 
