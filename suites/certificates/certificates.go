@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"aiv.internal/conformance/framework/answers"
@@ -97,7 +98,7 @@ func proveIntermediates(ctx context.Context, a answers.Certificates) {
 	check.Step("read %s", a.Bundle)
 	b := openBundle(ctx, a, "3.1.3.2", "the intermediate certificates in "+a.Bundle)
 	check.Evidence("chain in the file", listed(b.chain))
-	if len(b.between()) == 0 && selfSigned(b.chain[len(b.chain)-1]) {
+	if len(between(b.chain)) == 0 && selfSigned(b.chain[len(b.chain)-1]) {
 		check.Evidence("intermediates", "none: the root signed the server certificate itself")
 	}
 	if f := judgeIntermediates(b, known(a), time.Now(), check.Answers().Runner.DaysLeft()); f != nil {
@@ -108,8 +109,13 @@ func proveIntermediates(ctx context.Context, a answers.Certificates) {
 			"put the server's certificate first, then each one that signed the one before it: nginx and others take the file as it is")
 	}
 	s := look(ctx, b.leaf)
-	if f := judgeServed(s, b.certificates, known(a)); f != nil {
+	superfluous, f := judgeServed(s, b.certificates, known(a))
+	if f != nil {
 		check.NoError(f, "judge the served chain")
+	}
+	if len(superfluous) > 0 {
+		check.Warn(s.address+" sends "+strings.Join(superfluous, ", "), "the served file was put together by hand, or holds an authority's former certificates: some old clients refuse that",
+			"leave the server's certificate in the served file, and after each one that of its issuer")
 	}
 }
 

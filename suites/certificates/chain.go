@@ -44,6 +44,39 @@ func pathOf(leaf *x509.Certificate, pool []*x509.Certificate) []*x509.Certificat
 	}
 }
 
+// wayTo returns the certificates from leaf up to the last that a client needs to be given: one
+// that an anchor signed, or a root. It is nil where pool does not have them. A way to a root is
+// taken before one to an anchor that is none.
+func wayTo(anchors []*x509.Certificate, leaf *x509.Certificate, pool []*x509.Certificate) []*x509.Certificate {
+	if way := climb(rootsIn(anchors), leaf, pool); way != nil {
+		return way
+	}
+	return climb(anchors, leaf, pool)
+}
+
+// climb is wayTo for anchors of one kind. An authority has several certificates where others
+// signed it too (cross-signing): all are tried.
+func climb(anchors []*x509.Certificate, leaf *x509.Certificate, pool []*x509.Certificate) []*x509.Certificate {
+	var seen []*x509.Certificate
+	var from func(c *x509.Certificate) []*x509.Certificate
+	from = func(c *x509.Certificate) []*x509.Certificate {
+		if selfSigned(c) || issuerIn(anchors, c) != nil {
+			return []*x509.Certificate{c}
+		}
+		seen = append(seen, c)
+		for _, next := range pool {
+			if contains(seen, next) || !issued(next, c) {
+				continue
+			}
+			if way := from(next); way != nil {
+				return append([]*x509.Certificate{c}, way...)
+			}
+		}
+		return nil
+	}
+	return from(leaf)
+}
+
 // issuerIn returns the certificate of pool that signed c, nil if there is none.
 func issuerIn(pool []*x509.Certificate, c *x509.Certificate) *x509.Certificate {
 	var found *x509.Certificate

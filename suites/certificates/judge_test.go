@@ -80,6 +80,12 @@ func TestIntermediates(t *testing.T) {
 	other := newCompany(t)
 	cross := issueFor(t, "AIV Root CA", other.root, c.root.key, authority)
 	renamed := issue(t, "AIV Issuing CA 1", other.root, authority)
+	expired, expiredLeaf := changed(func(c *x509.Certificate) { c.NotAfter = now.AddDate(0, 0, -1) })
+	stray := issue(t, "Another CA", nil, authority)
+	old := issueFor(t, "AIV Root CA", other.root, c.root.key, func(template *x509.Certificate) {
+		authority(template)
+		template.NotAfter = now.AddDate(0, 0, -1)
+	})
 	for name, test := range map[string]struct {
 		b     bundle
 		known []*x509.Certificate
@@ -87,10 +93,14 @@ func TestIntermediates(t *testing.T) {
 	}{
 		"in order":                   {bundleOf(c.all()...), nil, nil},
 		"reversed":                   {bundleOf(certificatesOf(c.root, c.policy, c.issuing, c.leaf)...), nil, nil},
+		"the CA is an expired one":   {bundleOf(certificatesOf(expiredLeaf, expired)...), certificatesOf(expired), []string{"expired"}},
 		"without the root":           {bundleOf(certificatesOf(c.leaf, c.issuing, c.policy)...), certificatesOf(c.root), nil},
 		"none needed":                {bundleOf(certificatesOf(direct, c.root)...), nil, nil},
 		"the CA is an issuing one":   {bundleOf(certificatesOf(c.leaf, c.issuing)...), certificatesOf(c.issuing), nil},
+		"cross-signed, root known":   {bundleOf(certificatesOf(c.leaf, c.issuing, c.policy, cross)...), certificatesOf(c.root), nil},
+		"cross-signed, root unknown": {bundleOf(certificatesOf(c.leaf, c.issuing, c.policy, cross)...), nil, []string{"the chain ends at AIV Root CA"}},
 		"cross-signed root":          {bundleOf(certificatesOf(c.leaf, c.issuing, c.policy, cross, c.root)...), nil, nil},
+		"beside what is not needed":  {bundleOf(certificatesOf(c.leaf, stray, c.issuing, c.policy, c.policy, old, c.root)...), certificatesOf(c.root), nil},
 		"the issuing one is missing": {bundleOf(certificatesOf(c.leaf, c.policy, c.root)...), certificatesOf(c.root), []string{"intermediate", "AIV Issuing CA 1"}},
 		"one in the middle":          {bundleOf(certificatesOf(c.leaf, c.issuing, c.root)...), nil, []string{"AIV Policy CA"}},
 		"the leaf alone":             {bundleOf(c.leaf.Certificate), certificatesOf(c.root), []string{"AIV Issuing CA 1"}},
@@ -149,27 +159,6 @@ func TestRoots(t *testing.T) {
 		"weak":                       {bundleOf(certificatesOf(issue(t, hub, weak, server), weak)...), nil, []string{"1024 bits"}},
 	} {
 		says(t, name, asError(judgeRoot(test.b, test.known, now, 30)), test.words...)
-	}
-}
-
-func TestServedChains(t *testing.T) {
-	c, other := newCompany(t), newCompany(t)
-	all, root := c.all(), certificatesOf(c.root)
-	for name, test := range map[string]struct {
-		chain, bundle, known []*x509.Certificate
-		words                []string
-	}{
-		"complete":             {certificatesOf(c.leaf, c.issuing, c.policy), all, root, nil},
-		"with the root":        {all, all, root, nil},
-		"no CA file":           {certificatesOf(c.leaf, c.issuing, c.policy), all, nil, nil},
-		"the CA is in between": {certificatesOf(c.leaf), all, certificatesOf(c.issuing), nil},
-		"the leaf only":        {certificatesOf(c.leaf), all, root, []string{"intermediate", "AIV Issuing CA 1", "the server was given its own certificate only"}},
-		"one is missing":       {certificatesOf(c.leaf, c.issuing), all, root, []string{"AIV Policy CA"}},
-		"nobody has the rest":  {certificatesOf(c.leaf), certificatesOf(c.leaf), root, []string{"without its chain"}},
-		"reversed":             {certificatesOf(c.leaf, c.policy, c.issuing), all, root, []string{"the order is wrong"}},
-		"one too many":         {certificatesOf(c.leaf, c.issuing, other.issuing, c.policy), all, root, []string{"does not belong"}},
-	} {
-		says(t, name, asError(judgeServed(served{"vip:443", test.chain}, test.bundle, test.known)), test.words...)
 	}
 }
 
