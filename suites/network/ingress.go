@@ -15,6 +15,7 @@ import (
 	"aiv.internal/conformance/framework/answers"
 	"aiv.internal/conformance/framework/check"
 	"aiv.internal/conformance/framework/finding"
+	"aiv.internal/conformance/framework/outbound"
 	"aiv.internal/conformance/framework/throwaway"
 )
 
@@ -128,31 +129,67 @@ func provePublished(ctx context.Context, e *entrance, a answers.Ingress) {
 		return
 	}
 	f := judgePublished(ctx, got.all, a)
-	if f != nil && a.TLSTermination == answers.AtLoadBalancer {
+	if f == nil {
+		return
+	}
+	if a.TLSTermination == answers.AtLoadBalancer {
 		// The address before the load balancer in front is not the ingress controller's to know.
 		check.Warn(f.Found, f.Why, f.Do)
 		return
 	}
-	if f != nil && e.alsoAt(ctx, got.all) {
+	ours, others := e.askAt(ctx, got.all)
+	switch {
+	case ours:
 		check.Warn(f.Found, "the pod answers there too, so "+a.VIP+" may be a load balancer outside the cluster that stands before it",
 			"make sure that what makes DNS records of Ingresses gives users "+a.VIP)
-		return
-	}
-	if f != nil {
+	case len(others) > 0:
+		f.Found += ", where the pod does not answer: " + strings.Join(others[:min(len(others), mostShown)], "; ")
 		check.NoError(f, "")
+	case ctx.Err() != nil:
+		check.NoError(ctx.Err(), "ask at the addresses in the Ingress's status")
+	default:
+		check.Warn(f.Found+", where nobody answers this runner",
+			a.VIP+" may be a load balancer outside the cluster that stands before addresses which are closed to this runner; or the controller's published service or status address is wrong",
+			"make sure that what makes DNS records of Ingresses gives users "+a.VIP)
 	}
 }
 
-// alsoAt tells whether one of these addresses leads to the pod, as the load balancer's does.
-func (e *entrance) alsoAt(ctx context.Context, addresses []string) bool {
-	ctx, cancel := context.WithTimeout(ctx, visitTime)
-	defer cancel()
+// mostAsked is at how many of the published addresses the pod is asked for, and mostShown how many
+// of those who answer in its place are shown: an ingress controller on every node may publish all
+// of theirs.
+const mostAsked, mostShown = 20, 3
+
+// askAt asks for the pod at these addresses, at all of them at once. It says whether the pod
+// answers at one of them, and who else answers where; of silence it says nothing, since a firewall
+// may keep only this runner from an address.
+func (e *entrance) askAt(ctx context.Context, addresses []string) (ours bool, others []string) {
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	type answer struct {
+		visit
+		from string
+	}
 	_, port, _ := net.SplitHostPort(e.address)
-	return slices.ContainsFunc(addresses, func(address string) bool {
+	addresses = addresses[:min(len(addresses), mostAsked)]
+	came := make(chan answer, len(addresses))
+	for _, address := range addresses {
 		there := e.visitor
 		there.address = net.JoinHostPort(address, port)
-		return there.visit(ctx, "/").echo.Token == e.token
-	})
+		go func() { came <- answer{there.visit(ctx, "/"), address} }()
+	}
+	for range addresses {
+		one := <-came
+		switch {
+		case one.echo.Token == e.token:
+			return true, nil
+		case one.err == nil:
+			others = append(others, one.from+" answers "+answerLine(one.visit))
+		case strings.Contains(one.err.Error(), "remote error: tls"), outbound.TroubleOf(one.err) == outbound.NoTLS:
+			others = append(others, fmt.Sprintf("%s answers: %v", one.from, one.err))
+		}
+	}
+	slices.Sort(others)
+	return false, others
 }
 
 // judgePublished finds that none of the published statusAddresses leads to the VIP.

@@ -273,23 +273,6 @@ func TestPublishedAddress(t *testing.T) {
 	}
 }
 
-// TestPublishedAddressBehindTheVIP: another address is right where it leads to the pod too.
-func TestPublishedAddressBehindTheVIP(t *testing.T) {
-	t.Parallel()
-	backend, _ := backendHere(t)
-	e := &entrance{visitor: proxyTo(t, backend, nil, nil, nil), token: testToken}
-	if !e.alsoAt(t.Context(), []string{"127.0.0.2", "127.0.0.1"}) {
-		t.Error("the pod is not found at the published address")
-	}
-	if e.alsoAt(t.Context(), []string{"127.0.0.2"}) || e.alsoAt(t.Context(), nil) {
-		t.Error("the pod is found where nobody answers")
-	}
-	e.token = "another-pod"
-	if e.alsoAt(t.Context(), []string{"127.0.0.1"}) {
-		t.Error("another pod is taken for ours")
-	}
-}
-
 func TestIngressClassIsLookedUp(t *testing.T) {
 	client := fake.NewClientset(&networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}, Spec: networkingv1.IngressClassSpec{Controller: traefikController}})
 	if class, err := findIngressClass(t.Context(), client, "traefik"); err != nil || class.Spec.Controller != traefikController {

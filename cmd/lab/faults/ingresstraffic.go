@@ -49,12 +49,12 @@ func trafficFaults() []Fault {
 		},
 		restartedWith(Fault{
 			Name:        "ingress-status-otherwise",
-			Description: "the ingress controller publishes an address in the status of Ingresses that is not the load balancer's",
+			Description: "the ingress controller publishes an address in the status of Ingresses that is not the load balancer's: the API server answers there",
 			Failed:      []string{"2.2.3"},
-			Words:       []string{noVIP, topology.VIP},
+			Words:       []string{topology.APIServiceIP, topology.VIP, "the pod does not answer"},
 			// What it wrote before stays, and tells an address that is not the Service's.
 			MayFail: []string{"2.2.1"},
-		}, `publishedService: "`+topology.IngressNamespace+"/"+topology.IngressService+`"`, `ip: "`+noVIP+`"`),
+		}, `publishedService: "`+topology.IngressNamespace+"/"+topology.IngressService+`"`, `ip: "`+topology.APIServiceIP+`"`),
 		answerFault(Fault{
 			Name:        "tls-termination-otherwise",
 			Description: "the answers say that the load balancer ends TLS, and it hands it on to the ingress controller",
