@@ -49,6 +49,9 @@ type IngressOptions struct {
 	// TLSSecret holds the certificate for Host; none if empty.
 	TLSSecret   string
 	Annotations map[string]string
+	// NoPath says nothing of paths, which means all too, for a controller that takes none where TLS
+	// is handed on.
+	NoPath bool
 }
 
 // Ingress is a throwaway Ingress.
@@ -70,6 +73,10 @@ func (k *Kit) Ingress(ctx context.Context, o IngressOptions) (*Ingress, error) {
 			}}},
 		}}},
 	}}
+	if o.NoPath {
+		only := &ingress.Spec.Rules[0].HTTP.Paths[0]
+		only.Path, only.PathType = "", ptr.To(networkingv1.PathTypeImplementationSpecific)
+	}
 	ingress.Annotations = maps.Clone(o.Annotations)
 	if o.TLSSecret != "" {
 		ingress.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{o.Host}, SecretName: o.TLSSecret}}

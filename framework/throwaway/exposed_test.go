@@ -3,10 +3,12 @@ package throwaway
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -63,6 +65,25 @@ func TestExposedIsMarkedOwnedAndRemoved(t *testing.T) {
 	for _, resource := range []string{"services", "ingresses", "httproutes"} {
 		if left := api.names(resource); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
+		}
+	}
+}
+
+// TestIngressWithoutAPath: the API server takes an empty path only where the controller says what it means.
+func TestIngressWithoutAPath(t *testing.T) {
+	_, client := newAPI(t)
+	k, _ := kit(begin(t, client, "r1"), "2.2.3")
+	for _, c := range []struct {
+		noPath   bool
+		path     string
+		pathType networkingv1.PathType
+	}{{false, "/", networkingv1.PathTypePrefix}, {true, "", networkingv1.PathTypeImplementationSpecific}} {
+		ingress, err := k.Ingress(t.Context(), IngressOptions{Name: strconv.FormatBool(c.noPath), Class: "c", Host: "x.hub.example", Service: "s", Port: "https", NoPath: c.noPath})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ingress.last.Spec.Rules[0].HTTP.Paths[0]; got.Path != c.path || *got.PathType != c.pathType || got.Backend.Service.Port.Name != "https" {
+			t.Errorf("%t: %+v", c.noPath, got)
 		}
 	}
 }

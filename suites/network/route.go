@@ -18,7 +18,12 @@ import (
 )
 
 // The controllers of IngressClasses whose way to end TLS in the pods differs.
-const traefikController = "traefik.io/ingress-controller"
+const (
+	traefikController = "traefik.io/ingress-controller"
+	// openshiftController makes Routes of Ingresses, with their paths, which a Route that hands TLS on
+	// may not have: https://docs.redhat.com/en/documentation/openshift_container_platform/4.18/html/ingress_and_load_balancing/routes
+	openshiftController = "openshift.io/ingress-to-route"
+)
 
 // findIngressClass returns the IngressClass of that name. One that is not there is a finding
 // which names those that are.
@@ -93,7 +98,7 @@ func isProtocol(value, protocol string) bool {
 
 // plainBackends are the controllers, as they or a part before a "/" of them is called, that read no
 // annotation backend-protocol.
-var plainBackends = []string{traefikController, "nginx.org/ingress-controller", "haproxy.org/ingress-controller", "openshift.io/ingress-to-route"}
+var plainBackends = []string{traefikController, "nginx.org/ingress-controller", "haproxy.org/ingress-controller", openshiftController}
 
 // backendPort names the port of the throwaway Service at which the pod speaks what the controller is
 // told, by these annotations, to speak with it.
@@ -132,10 +137,23 @@ func passthrough(controller string) (key, value string, known bool) {
 		return "haproxy-ingress.github.io/ssl-passthrough", "true", true
 	case controller == "haproxy.org/ingress-controller" || strings.HasPrefix(controller, "haproxy.org/ingress-controller/"):
 		return "haproxy.org/ssl-passthrough", "true", true
-	case controller == "openshift.io/ingress-to-route":
+	case controller == openshiftController:
 		return "route.openshift.io/termination", "passthrough", true
 	}
 	return "", "", false
+}
+
+// unopenedIngress describes the Ingress by which a controller hands TLS for the host on to the
+// Service; false for a controller of which it is not known.
+func unopenedIngress(controller, host, service string, a answers.Ingress) (throwaway.IngressOptions, bool) {
+	key, value, known := passthrough(controller)
+	if !known {
+		return throwaway.IngressOptions{}, false
+	}
+	annotations, _ := ownAnnotations(a.Annotations, service)
+	annotations[key] = value
+	return throwaway.IngressOptions{Name: "unopened", Class: a.ClassName, Host: host, Service: service, Port: "https",
+		Annotations: annotations, NoPath: controller == openshiftController}, true
 }
 
 // httpRoute is the spec of an HTTPRoute from the Gateway to a Service's port 80.

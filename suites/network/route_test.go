@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"aiv.internal/conformance/framework/answers"
 )
 
 // TestRoutesForTLSNameTheirEntryPoints: one at all of them would have server-first protocols hang.
@@ -101,5 +103,18 @@ func TestPortFitsTheBackendProtocol(t *testing.T) {
 	}
 	if port := backendPort(communityNGINX, nil); port != "http" {
 		t.Error(port)
+	}
+}
+
+// TestUnopenedIngress: OpenShift hands TLS on for whole hosts only, and refuses a path.
+func TestUnopenedIngress(t *testing.T) {
+	answered := answers.Ingress{ClassName: "class", Annotations: map[string]string{"haproxy.router.openshift.io/timeout": "1h"}}
+	for controller, noPath := range map[string]bool{communityNGINX: false, "haproxy.org/ingress-controller": false, openshiftController: true} {
+		o, known := unopenedIngress(controller, testHost, "service", answered)
+		key, value, _ := passthrough(controller)
+		if !known || o.NoPath != noPath || o.Port != "https" || o.Host != testHost || o.Class != "class" || o.Service != "service" ||
+			o.Annotations[key] != value || o.Annotations["haproxy.router.openshift.io/timeout"] != "1h" || o.TLSSecret != "" {
+			t.Errorf("%s: %+v", controller, o)
+		}
 	}
 }

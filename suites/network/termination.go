@@ -190,14 +190,12 @@ func (e *entrance) routeUnopened(ctx context.Context, host string, a answers.Ing
 		}
 		return err
 	}
-	key, value, known := passthrough(e.class.Spec.Controller)
+	options, known := unopenedIngress(e.class.Spec.Controller, host, e.service, a)
 	if !known {
 		return finding.NotDecided("a route that hands TLS on to the pod", "this was not measured for controller "+e.class.Spec.Controller,
 			"this suite does not know how controller "+e.class.Spec.Controller+" is told to pass TLS through", "see the controller's own documentation, and the certificate that JupyterHub's address shows")
 	}
-	annotations, _ := ownAnnotations(a.Annotations, e.service)
-	annotations[key] = value
-	_, err := e.kit.Ingress(ctx, throwaway.IngressOptions{Name: "unopened", Class: a.ClassName, Host: host, Service: e.service, Port: "https", Annotations: annotations})
+	_, err := e.kit.Ingress(ctx, options)
 	return err
 }
 
