@@ -36,7 +36,7 @@ func TestGateway(t *testing.T) {
 		}
 		for _, id := range []string{"2.2.2", "2.2.3", "2.2.4", "N.1.1", "N.1.2"} {
 			if item := o.items[id]; item.Verdict != verdict.Passed || len(item.Warnings) > 0 != (id == "2.2.4") {
-				t.Errorf("%s is %s with the warnings %q:\n%s", id, item.Verdict, item.Warnings, item.Explanation())
+				t.Errorf("%s is %s with the warnings %v:\n%s", id, item.Verdict, item.Warnings, item.Explanation())
 			}
 		}
 		expectNothingLeft(t)
