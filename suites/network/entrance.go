@@ -72,8 +72,9 @@ func hostUnder(domain string) string { return "conformance-" + utilrand.String(8
 // is one of the pod: nothing behind the load balancer could be tried.
 func openEntrance(ctx context.Context, kit *throwaway.Kit, a answers.Ingress, domain string) (*entrance, error) {
 	e := &entrance{
-		visitor: visitor{address: net.JoinHostPort(a.VIP, "443"), host: hostUnder(domain), agent: check.UserAgent()},
-		kit:     kit, token: utilrand.String(16),
+		visitor: visitor{address: net.JoinHostPort(a.VIP, "443"), host: hostUnder(domain), agent: check.UserAgent(),
+			fronted: a.TLSTermination == answers.AtLoadBalancer},
+		kit: kit, token: utilrand.String(16),
 	}
 	if a.Gateway.Name == "" {
 		if e.class, e.missing = findIngressClass(ctx, kit.Client().Kube, a.ClassName); e.missing != nil {
@@ -127,7 +128,7 @@ func (e *entrance) route(ctx context.Context, a answers.Ingress) error {
 	if e.class == nil {
 		route, err := e.kit.Object(ctx, throwaway.HTTPRoutes, "route", httpRoute(a.Gateway, e.host, e.service))
 		if err != nil {
-			return err
+			return ofThrowaway(err)
 		}
 		return takenBy(ctx, route, a.Gateway)
 	}
@@ -144,7 +145,18 @@ func (e *entrance) route(ctx context.Context, a answers.Ingress) error {
 	e.leftOut, e.doubt = leftOut, leftOutDoubt(leftOut)
 	e.ingress, err = e.kit.Ingress(ctx, throwaway.IngressOptions{Class: a.ClassName, Host: e.host, Service: e.service,
 		Port: backendPort(e.class.Spec.Controller, kept), TLSSecret: name, Annotations: kept})
-	return err
+	return ofThrowaway(err)
+}
+
+// ofThrowaway tells a refusal of the throwaway route that may not be one of JupyterHub's: a policy
+// may go by registered host names. That decides nothing.
+func ofThrowaway(err error) error {
+	if reason := kubeerr.ReasonOf(err); reason != kubeerr.Webhook && reason != kubeerr.Policy {
+		return err
+	}
+	f := kubeerr.FromAPI(err, "a throwaway route to a pod")
+	return finding.NotDecided(f.Expected, f.Found, f.Why+", which is for a throwaway host: it may admit registered hosts only",
+		"see whether it would admit JupyterHub's own host; to have it measured, "+f.Do).Because(err)
 }
 
 // acceptTime is how long a Gateway may take to say whether it takes a route.
@@ -172,14 +184,34 @@ func takenBy(ctx context.Context, route followedRoute, gateway answers.Gateway) 
 	expected := "Gateway " + gateway.Namespace + "/" + gateway.Name + " takes a route of this namespace"
 	reasons, settled := routeRefusal(content)
 	if len(reasons) > 0 {
-		return finding.Failed(expected, strings.Join(reasons, "; "), "the Gateway's listener does not admit routes of this namespace or host",
-			"allow the namespace and the domain in the listener's allowedRoutes and hostname")
+		return notTaken(expected, reasons)
 	}
 	if !settled {
 		return finding.Failed(expected, "nobody has said anything about HTTPRoute "+route.Name()+" in "+acceptTime.String(),
 			"there is no such Gateway, or its controller does not run", "correct ingress.gateway, or see the Gateway's status")
 	}
 	return nil
+}
+
+// noMatchingHostname is the Gateway API's reason where no listener is for a route's host.
+const noMatchingHostname = "NoMatchingListenerHostname"
+
+// notTaken says why a Gateway does not take the route. Where it is for the host alone, that says
+// nothing of JupyterHub's, for which a listener may be.
+func notTaken(expected string, reasons []objection) *finding.Finding {
+	hostAlone := true
+	var words []string
+	for _, one := range reasons {
+		hostAlone = hostAlone && one.reason == noMatchingHostname
+		words = append(words, one.words)
+	}
+	found := strings.Join(words, "; ")
+	if hostAlone {
+		return finding.NotDecided(expected, found, "no listener's hostname fits the throwaway host: JupyterHub's own name (dns.domain) may be the only one that is let in",
+			"see by hand that a listener's hostname fits dns.domain; to have the way measured, give the Gateway a listener for the names below it (*.dns.domain) as well")
+	}
+	return finding.Failed(expected, found, "the Gateway's listener does not admit routes of this namespace or host",
+		"allow the namespace and the domain in the listener's allowedRoutes and hostname")
 }
 
 // readStatus reads the Ingress's status aside, since some controllers take a minute to write it.

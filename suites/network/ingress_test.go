@@ -353,7 +353,7 @@ func TestRefusedRoute(t *testing.T) {
 	if reasons, settled := routeRefusal(status(condition("Accepted", "True"), condition("ResolvedRefs", "True"))); !settled || len(reasons) > 0 {
 		t.Error(reasons, settled)
 	}
-	if reasons, settled := routeRefusal(status(condition("Accepted", "False"))); !settled || len(reasons) != 1 || !strings.Contains(reasons[0], "NotAllowedByListeners") {
+	if reasons, settled := routeRefusal(status(condition("Accepted", "False"))); !settled || len(reasons) != 1 || !strings.Contains(reasons[0].words, "NotAllowedByListeners") {
 		t.Error(reasons, settled)
 	}
 }

@@ -211,9 +211,12 @@ func ingressRouteTCP(host, service string, entryPoints []string) map[string]any 
 	}
 }
 
-// routeRefusal returns why a Gateway does not take a route, from the route's status: one line for
-// each condition that is not true. It is settled once each parent has said something of it.
-func routeRefusal(content map[string]any) (reasons []string, settled bool) {
+// objection is a condition of a route that is not true: its reason, and all of it in words.
+type objection struct{ reason, words string }
+
+// routeRefusal returns why a Gateway does not take a route, from the route's status: each
+// condition that is not true. It is settled once each parent has said something of it.
+func routeRefusal(content map[string]any) (reasons []objection, settled bool) {
 	status, _ := content["status"].(map[string]any)
 	parents, _ := status["parents"].([]any)
 	for _, p := range parents {
@@ -223,10 +226,11 @@ func routeRefusal(content map[string]any) (reasons []string, settled bool) {
 			condition, _ := c.(map[string]any)
 			settled = settled || condition["type"] == "Accepted"
 			if condition["status"] != "True" && (condition["type"] == "Accepted" || condition["type"] == "ResolvedRefs") {
-				reasons = append(reasons, fmt.Sprintf("%v is %v: %v, %v", condition["type"], condition["status"], condition["reason"], condition["message"]))
+				reason, _ := condition["reason"].(string)
+				reasons = append(reasons, objection{reason, fmt.Sprintf("%v is %v: %v, %v", condition["type"], condition["status"], reason, condition["message"])})
 			}
 		}
 	}
-	slices.Sort(reasons)
+	slices.SortFunc(reasons, func(a, b objection) int { return strings.Compare(a.words, b.words) })
 	return reasons, settled
 }

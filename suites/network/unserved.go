@@ -19,10 +19,27 @@ type doubt struct{ why, do string }
 // pod never answered, that decides nothing.
 func unserved(v visitor, last visit, tries tally) *finding.Finding {
 	f := judgeUnserved(v, last, tries)
-	if v.doubt == nil || f.Undecided || tries.ours > 0 {
+	if f.Undecided || tries.ours > 0 {
 		return f
 	}
-	return finding.NotDecided(f.Expected, f.Found, f.Why+"; or "+v.doubt.why, v.doubt.do+"; else "+f.Do).Because(f.Unwrap())
+	for _, d := range []*doubt{v.doubt, v.nameDoubt(last)} {
+		if d != nil {
+			f = finding.NotDecided(f.Expected, f.Found, f.Why+"; or "+d.why, d.do+"; else "+f.Do).Because(f.Unwrap())
+		}
+	}
+	return f
+}
+
+// nameDoubt is why a throwaway host may be unserved behind a load balancer that ends TLS. One that
+// goes by host names answers one that it does not know with an alert, a page, a redirect or (HAProxy)
+// a 503. With 502 and 504 it answers for those that it has led somewhere, in vain.
+func (v visitor) nameDoubt(last visit) *doubt {
+	if !v.fronted || last.status == http.StatusBadGateway || last.status == http.StatusGatewayTimeout {
+		return nil
+	}
+	_, domain, _ := strings.Cut(v.host, ".")
+	return &doubt{"the load balancer, which ends TLS (ingress.tlsTermination), lets only names through that it knows, such as JupyterHub's own, and not the throwaway host",
+		"where the load balancer goes by host names, see by hand that it leads JupyterHub's name to the ingress controller, or have it pass *." + domain + " on as well"}
 }
 
 func judgeUnserved(v visitor, last visit, tries tally) *finding.Finding {

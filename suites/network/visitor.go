@@ -36,6 +36,8 @@ type visitor struct {
 	agent string
 	// doubt is why a host may be unserved through no fault of the cluster; nil where nothing is known.
 	doubt *doubt
+	// fronted tells that a load balancer in front ends TLS.
+	fronted bool
 }
 
 // url returns an address on the host.
