@@ -192,15 +192,19 @@ func (e *entrance) askAt(ctx context.Context, addresses []string) (ours bool, ot
 	return false, others
 }
 
-// judgePublished finds that none of the published statusAddresses leads to the VIP.
+// judgePublished finds that none of the published addresses leads to the VIP, or to another
+// answered address of the load balancer.
 func judgePublished(ctx context.Context, published []string, a answers.Ingress) *finding.Finding {
-	vip := net.ParseIP(a.VIP)
+	isOurs := func(address string) bool {
+		ip := net.ParseIP(address)
+		return ip != nil && slices.ContainsFunc(append([]string{a.VIP}, a.OtherAddresses...), func(own string) bool { return ip.Equal(net.ParseIP(own)) })
+	}
 	for _, address := range published {
 		known := []string{address}
 		if net.ParseIP(address) == nil {
 			known, _ = net.DefaultResolver.LookupHost(ctx, address)
 		}
-		if slices.ContainsFunc(known, func(one string) bool { ip := net.ParseIP(one); return ip != nil && ip.Equal(vip) }) {
+		if slices.ContainsFunc(known, isOurs) {
 			return nil
 		}
 	}

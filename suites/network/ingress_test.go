@@ -262,8 +262,8 @@ func TestOwnCertificateIsRecognised(t *testing.T) {
 }
 
 func TestPublishedAddress(t *testing.T) {
-	a := answers.Ingress{VIP: "127.0.0.1"}
-	for _, fine := range [][]string{{"127.0.0.1"}, {"10.0.0.1", "127.0.0.1"}, {"localhost"}} {
+	a := answers.Ingress{VIP: "127.0.0.1", OtherAddresses: []string{"2001:db8::20"}}
+	for _, fine := range [][]string{{"127.0.0.1"}, {"10.0.0.1", "127.0.0.1"}, {"localhost"}, {"2001:db8:0::20"}} {
 		if f := judgePublished(t.Context(), fine, a); f != nil {
 			t.Errorf("%v: %v", fine, f)
 		}
