@@ -21,11 +21,14 @@ type application struct {
 	SignInAudience string    `json:"signInAudience"`
 	// GroupMembershipClaims says which groups tokens of users list; "" for none.
 	GroupMembershipClaims string `json:"groupMembershipClaims"`
-	Web                   platform
-	SPA                   platform
-	PublicClient          platform
-	PasswordCredentials   []passwordCredential
-	Required              []requiredAccess `json:"requiredResourceAccess"`
+	OptionalClaims        struct {
+		IDToken []optionalClaim `json:"idToken"`
+	} `json:"optionalClaims"`
+	Web                 platform
+	SPA                 platform
+	PublicClient        platform
+	PasswordCredentials []passwordCredential
+	Required            []requiredAccess `json:"requiredResourceAccess"`
 }
 
 type platform struct{ RedirectURIs []string }
@@ -75,7 +78,7 @@ const (
 func (d *directory) registration(ctx context.Context) (*application, error) {
 	return d.registered.get(func() (*application, error) {
 		return read[application](ctx, d, "applications(appId='"+d.clientID+"')",
-			selecting("id,appId,displayName,createdDateTime,signInAudience,groupMembershipClaims,web,spa,publicClient,passwordCredentials,requiredResourceAccess"))
+			selecting("id,appId,displayName,createdDateTime,signInAudience,groupMembershipClaims,optionalClaims,web,spa,publicClient,passwordCredentials,requiredResourceAccess"))
 	})
 }
 

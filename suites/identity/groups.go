@@ -114,7 +114,11 @@ func (d *directory) judgeMembers(ctx context.Context, answered answers.EntraGrou
 			return "", d.unread(err, expected, toReadGroups)
 		}
 		if len(through) > 0 {
-			return fmt.Sprintf("users in %d groups within it; tokens list these groups, too", nested), nil
+			seen := fmt.Sprintf("users in %d groups within it", nested)
+			if app, err := d.registration(ctx); err == nil && app.claimsAllGroups() {
+				seen += "; tokens of these users list it, too"
+			}
+			return seen, nil
 		}
 	}
 	found := "it has none"

@@ -274,11 +274,9 @@ func proveConsent(ctx context.Context, d *directory, answered answers.EntraPermi
 		return d.unread(err, "an administrator consented to the application's permissions", "")
 	}
 	recordAccess(a)
+	recordGroupsClaim(ctx, d)
 	if err := d.judgeConsent(a, wantedOf(a, answered)); err != nil {
 		return err
-	}
-	if app, err := d.registration(ctx); err == nil && app.GroupMembershipClaims != "" {
-		check.Evidence("groups in tokens of users", app.GroupMembershipClaims)
 	}
 	granted, err := a.consentTo(groupMemberReadAll, answers.Application)
 	if err != nil || granted != grantedToAll || group == "" {

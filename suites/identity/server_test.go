@@ -67,7 +67,10 @@ type cloud struct {
 	grants    []map[string]string
 	secrets   []map[string]any
 	groups    map[string]map[string]any
-	members   map[string][]map[string]string
+	// groupClaims and optionalClaims are what the registration says of groups in tokens.
+	groupClaims    any
+	optionalClaims any
+	members        map[string][]map[string]string
 	// begun is the authorization request of the login in progress.
 	begun url.Values
 	// asked counts requests by path.
@@ -265,7 +268,7 @@ func (c *cloud) graph(w http.ResponseWriter, r *http.Request, path string) {
 	switch {
 	case path == "applications(appId='"+clientID+"')":
 		if may("Application.Read.All") {
-			write(w, 200, map[string]any{"id": "app", "appId": clientID, "displayName": "JupyterHub", "signInAudience": "AzureADMyOrg", "groupMembershipClaims": nil,
+			write(w, 200, map[string]any{"id": "app", "appId": clientID, "displayName": "JupyterHub", "signInAudience": "AzureADMyOrg", "groupMembershipClaims": c.groupClaims, "optionalClaims": c.optionalClaims,
 				"web": map[string]any{"redirectUris": c.redirects}, "passwordCredentials": c.secrets,
 				"requiredResourceAccess": []any{map[string]any{"resourceAppId": graphAppID, "resourceAccess": c.requested}}})
 		}
