@@ -3,7 +3,9 @@ package identity
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +31,9 @@ const (
 	codeNotAssigned      = 501051
 	codeBusy             = 90055
 	codeTransient        = 90033
+	codeRetry            = 90006
+	codeOverBudget       = 90024
+	codeLoop             = 50196
 )
 
 // remedy says which item a code belongs to, why it probably came, and what to do.
@@ -67,6 +72,9 @@ var remedies = map[int]remedy{
 	1002012:              {"", "the scope is not one that Entra ID knows", "correct entra.graphUrl: it must belong to the same cloud as entra.loginUrl"},
 	53003:                {"", "a Conditional Access policy blocks the application from where the runner stands", "exclude the application, or allow the runner's address (Conditional Access for workload identities)"},
 	codeTransient:        {"", "Entra ID has trouble for the moment", "run it again"},
+	codeRetry:            {"", "Entra ID has trouble for the moment", "run it again"},
+	codeOverBudget:       {"", "Entra ID has trouble for the moment", "run it again"},
+	codeLoop:             {"", "Entra ID limits requests: it saw too many alike", "run it again in some minutes"},
 	codeBusy:             {"", "Entra ID limits requests", "run it again later"},
 }
 
@@ -76,6 +84,8 @@ type loginError struct {
 	status  int
 	// code is the number after AADSTS, 0 where there is none.
 	code int
+	// kind is the error in the words of OAuth 2.0 (RFC 6749, 5.2), "" where there is none.
+	kind string
 	// text is the first sentence of the description.
 	text string
 	// trace is what Microsoft's support asks for.
@@ -111,7 +121,7 @@ func loginRefusal(request string, status int, body []byte) *loginError {
 	text := string(body)
 	if json.Unmarshal(body, &answer) == nil {
 		text = answer.Description
-		e.text = answer.Error
+		e.kind, e.text = answer.Error, answer.Error
 		if len(answer.Codes) > 0 {
 			e.code = answer.Codes[0]
 		}
@@ -132,9 +142,12 @@ func loginRefusal(request string, status int, body []byte) *loginError {
 	return e
 }
 
+// temporary are codes that come and go.
+var temporary = []int{codeBusy, codeTransient, codeRetry, codeOverBudget, codeLoop}
+
 // busy says that the refusal decides nothing: asked again, Entra ID may answer otherwise.
 func (e *loginError) busy() bool {
-	return e.code == codeBusy || e.code == codeTransient || e.code == 0 && e.status == 429
+	return slices.Contains(temporary, e.code) || e.kind == "temporarily_unavailable" || e.code == 0 && (e.status == http.StatusTooManyRequests || e.status >= http.StatusInternalServerError)
 }
 
 // finding explains the refusal.
@@ -142,8 +155,10 @@ func (e *loginError) finding(expected string) *finding.Finding {
 	known, found := remedies[e.code]
 	switch {
 	case found:
-	case e.code == 0 && e.status == 429:
+	case e.code == 0 && e.status == http.StatusTooManyRequests:
 		known = remedies[codeBusy]
+	case e.kind == "temporarily_unavailable":
+		known = remedies[codeTransient]
 	case e.code == 0 && e.status >= 500:
 		known = remedy{why: "Entra ID, or a proxy before it, has trouble of its own", do: "see Microsoft's service health, then run it again"}
 	case e.code == 0:

@@ -34,6 +34,14 @@ func elsewhere(item string, err error) error {
 	return fmt.Errorf("%w (%s): %s", errElsewhere, item, text)
 }
 
+// owned leaves what another item than 4.1.8 is about to that one.
+func owned(err error) error {
+	if item := remedies[codeOf(err)].item; item != "" && item != "4.1.8" {
+		return elsewhere(item, err)
+	}
+	return err
+}
+
 // mostSteps bounds the pages and redirections of one login.
 const mostSteps = 10
 
@@ -64,11 +72,8 @@ func (d *directory) logIn(ctx context.Context, redirectURI, user, password strin
 		Endpoint: oauth2.Endpoint{AuthURL: d.of("oauth2/v2.0/authorize"), TokenURL: d.of("oauth2/v2.0/token"), AuthStyle: oauth2.AuthStyleInParams}}
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
 	back, err := v.walk(ctx, config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce), oauth2.SetAuthURLParam("response_mode", "query")))
-	if item := remedies[codeOf(err)].item; item != "" && item != "4.1.8" {
-		return nil, elsewhere(item, err)
-	}
 	if err != nil {
-		return nil, err
+		return nil, owned(err)
 	}
 	expected := "a login ends with a code for JupyterHub and an ID token"
 	if back.Get("state") != state || back.Get("code") == "" {
@@ -76,7 +81,11 @@ func (d *directory) logIn(ctx context.Context, redirectURI, user, password strin
 	}
 	issued, err := config.Exchange(context.WithValue(ctx, oauth2.HTTPClient, d.client), back.Get("code"), oauth2.VerifierOption(verifier))
 	if err != nil {
-		return nil, explain(d.tokenError(err, config.Endpoint.TokenURL), "the token endpoint takes the code of a login", loginKey)
+		err = owned(d.tokenError(err, config.Endpoint.TokenURL))
+		if remedies[codeOf(err)].item != "" {
+			return nil, err
+		}
+		return nil, finding.Undecide(explain(err, "the token endpoint takes the code of a login", loginKey))
 	}
 	raw, _ := issued.Extra("id_token").(string)
 	t, err := parseToken(raw)

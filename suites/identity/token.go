@@ -136,7 +136,7 @@ func (d *directory) tokenError(err error, address string) error {
 	if errors.As(err, &connection) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return finding.Failed(what+" is answered with a token", "an answer that holds none", "a proxy or something else than Entra ID answered", "correct entra.loginUrl, or see what the company's proxy does with it")
+	return finding.NotDecided(what+" is answered with a token", "an answer that holds none", "a proxy or something else than Entra ID answered", "correct entra.loginUrl, or see what the company's proxy does with it")
 }
 
 // parseToken reads a JSON Web Token without verifying it.
@@ -250,16 +250,20 @@ func (d *directory) anyToken(ctx context.Context) (*token, []string, error) {
 	return t, []string{d.clientID, "api://" + d.clientID}, err
 }
 
-// notIssued explains why there is no token: 4.1.4 is about the secret, and about what keeps
-// a right one from working. That something else than Entra ID answers is for 4.1.3 to say.
-func (d *directory) notIssued(ctx context.Context, err error) *finding.Finding {
+// notIssued explains why there is no token. Only what Entra ID says of the secret, and a
+// token that is none, fail 4.1.4: a refusal for anything else, a proxy's answer or silence
+// leave open whether the secret is right. That nothing of Entra ID answers is for 4.1.3 to say.
+func (d *directory) notIssued(ctx context.Context, err error) error {
 	expected := "Entra ID issues a token for the client secret"
-	item := itemOf(err)
+	item := remedies[codeOf(err)].item
 	if _, discoverErr := d.discover(ctx); discoverErr != nil && codeOf(err) == 0 {
 		item = "4.1.3"
 	}
-	if item != "4.1.4" {
+	switch {
+	case item != "" && item != "4.1.4":
 		return dependent(err, expected, loginKey, item)
+	case item == "" && finding.As(err) == nil:
+		return finding.Undecide(explain(err, expected, loginKey))
 	}
 	return explain(err, expected, loginKey)
 }

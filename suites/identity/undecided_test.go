@@ -1,0 +1,61 @@
+package identity
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"aiv.internal/conformance/framework/finding"
+)
+
+// tokenTroubles are answers to a request for a token that say nothing about the secret.
+var tokenTroubles = map[string]http.HandlerFunc{
+	"proxy without a way": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
+	"proxy's page": func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		w.Write([]byte("<html>blocked</html>"))
+	},
+	"page in place of a token": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>opaque-and-secret</html>")) },
+	"Conditional Access":       refusal(400, "invalid_grant", "AADSTS53003: Access has been blocked by Conditional Access policies."),
+	"over budget":              refusal(400, "invalid_request", "AADSTS90024: RequestBudgetExceededError."),
+	"loop":                     refusal(400, "invalid_request", "AADSTS50196: The server terminated an operation."),
+	"retry":                    refusal(400, "invalid_request", "AADSTS90006: The service is temporarily unavailable."),
+	"unavailable":              refusal(400, "temporarily_unavailable", "no code"),
+	"unknown to this suite":    refusal(400, "invalid_request", "AADSTS9999999: Something else."),
+	"connection cut":           func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+}
+
+func refusal(status int, kind, description string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { refuseLogin(w, status, kind, description) }
+}
+
+// at answers requests for paths that end so.
+func at(end string, respond http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, end) {
+			return false
+		}
+		respond(w, r)
+		return true
+	}
+}
+
+// A request for a token that fails for anything else than the secret fails no item.
+func TestTokenTroubles(t *testing.T) {
+	for name, respond := range tokenTroubles {
+		t.Run(name, func(t *testing.T) {
+			c, d, a := newCloud(t)
+			c.answer = at("/token", respond)
+			expect(t, "4.1.4", proveSecret(t.Context(), d, a), outcome{undecided: []string{"4.1.4"}})
+			for _, item := range items {
+				if f := finding.As(item.prove(t.Context(), d, a)); f != nil && !f.Undecided {
+					t.Errorf("%s failed\n%v", item.id, f)
+				}
+			}
+			c, d, _ = newCloud(t)
+			c.answer = at("/token", respond)
+			_, err := d.logIn(t.Context(), redirectURI, testUser, testPassword)
+			expect(t, "4.1.8", err, outcome{undecided: []string{"4.1.8"}})
+		})
+	}
+}
