@@ -200,6 +200,13 @@ func judgeAnsweredDate(answered answers.Date, minDays int, now time.Time) error 
 // isMissing says that Microsoft Graph knows no such thing.
 func isMissing(err error) bool { return statusOf(err) == http.StatusNotFound }
 
+// isForeign says that Microsoft Graph knows no such registration in the tenant. That it is
+// Microsoft Graph which says so, and no proxy, its code tells.
+func isForeign(err error) bool {
+	e := asGraph(err)
+	return e != nil && e.status == http.StatusNotFound && e.code == "Request_ResourceNotFound"
+}
+
 // secretDateUnread returns the finding where the directory does not tell the secret's last
 // day: what Entra ID or the answer itself say of it may still decide.
 func (d *directory) secretDateUnread(err error, answered answers.Date, minDays int) error {

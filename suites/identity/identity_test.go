@@ -114,6 +114,11 @@ func TestDefects(t *testing.T) {
 			outcome{map[string]string{"4.1.3": "the tenant's issuer is"}, nil}},
 		"no keys": {answer("/discovery/v2.0/keys", func(w http.ResponseWriter, _ *http.Request) { write(w, 200, map[string]any{"keys": []any{}}) }),
 			outcome{map[string]string{"4.1.3": "none of the 0 keys"}, []string{"4.1.4"}}},
+		"registered elsewhere": {answer("/v1.0/applications", func(w http.ResponseWriter, _ *http.Request) {
+			refuseGraph(w, 404, "Request_ResourceNotFound", "Resource does not exist.")
+		}), outcome{map[string]string{"4.1.1": "in another tenant"}, []string{"4.1.5"}}},
+		"registration hidden by a proxy": {answer("/v1.0/applications", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "blocked", 404) }),
+			outcome{nil, []string{"4.1.5"}}},
 		"unknown application": {func(_ *cloud, d *directory, _ *answers.Entra) { d.clientID = "00000000-0000-0000-0000-000000000002" },
 			outcome{map[string]string{"4.1.1": "AADSTS700016", "4.1.2": "entra.clientId"}, needsApp}},
 		"disabled application": {login("/token", 400, "unauthorized_client", "AADSTS7000112: Application is disabled."),
