@@ -72,7 +72,7 @@ func readBundle(path, password, name string) (bundle, *problem) {
 	if b.leaf == nil {
 		return b, &problem{noServer(b), "3.1.3.1"}
 	}
-	b.chain = pathOf(b.leaf, b.certificates)
+	b.chain = pathOf(b.leaf, validFirst(b.certificates, time.Now()))
 	return b, nil
 }
 

@@ -101,7 +101,8 @@ func proveIntermediates(ctx context.Context, a answers.Certificates) {
 	if len(between(b.chain)) == 0 && selfSigned(b.chain[len(b.chain)-1]) {
 		check.Evidence("intermediates", "none: the root signed the server certificate itself")
 	}
-	if f := judgeIntermediates(b, known(a), time.Now(), check.Answers().Runner.DaysLeft()); f != nil {
+	minDays := check.Answers().Runner.DaysLeft()
+	if f := judgeIntermediates(b, known(a), time.Now(), minDays); f != nil {
 		check.NoError(f, "judge the chain in the file")
 	}
 	if unusual := b.disorder(); unusual != "" {
@@ -109,13 +110,13 @@ func proveIntermediates(ctx context.Context, a answers.Certificates) {
 			"put the server's certificate first, then each one that signed the one before it: nginx and others take the file as it is")
 	}
 	s := look(ctx, b.leaf)
-	superfluous, f := judgeServed(s, b.certificates, known(a))
+	superfluous, f := judgeServed(s, b.certificates, known(a), time.Now(), minDays)
 	if f != nil {
 		check.NoError(f, "judge the served chain")
 	}
 	if len(superfluous) > 0 {
 		check.Warn(s.address+" sends "+strings.Join(superfluous, ", "), "the served file was put together by hand, or holds an authority's former certificates: some old clients refuse that",
-			"leave the server's certificate in the served file, and after each one that of its issuer")
+			"leave the server's certificate in the served file, and after each one its issuer's that is valid now")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"slices"
+	"time"
 )
 
 // issued tells whether parent signed child. An algorithm that is too weak to be accepted still
@@ -46,12 +47,16 @@ func pathOf(leaf *x509.Certificate, pool []*x509.Certificate) []*x509.Certificat
 
 // wayTo returns the certificates from leaf up to the last that a client needs to be given: one
 // that an anchor signed, or a root. It is nil where pool does not have them. A way to a root is
-// taken before one to an anchor that is none.
-func wayTo(anchors []*x509.Certificate, leaf *x509.Certificate, pool []*x509.Certificate) []*x509.Certificate {
-	if way := climb(rootsIn(anchors), leaf, pool); way != nil {
-		return way
+// taken before one to an anchor that is none, and one that is valid now before another.
+func wayTo(anchors []*x509.Certificate, leaf *x509.Certificate, pool []*x509.Certificate, now time.Time) []*x509.Certificate {
+	for _, ends := range [][]*x509.Certificate{rootsIn(anchors), anchors} {
+		for _, steps := range [][]*x509.Certificate{validAt(pool, now), validFirst(pool, now)} {
+			if way := climb(ends, leaf, steps); way != nil {
+				return way
+			}
+		}
 	}
-	return climb(anchors, leaf, pool)
+	return nil
 }
 
 // climb is wayTo for anchors of one kind. An authority has several certificates where others
@@ -86,6 +91,18 @@ func issuerIn(pool []*x509.Certificate, c *x509.Certificate) *x509.Certificate {
 		}
 	}
 	return found
+}
+
+// validAt returns the certificates of pool that are valid now.
+func validAt(pool []*x509.Certificate, now time.Time) []*x509.Certificate {
+	return slices.DeleteFunc(slices.Clone(pool), func(c *x509.Certificate) bool { return now.Before(c.NotBefore) || now.After(c.NotAfter) })
+}
+
+// validFirst moves the certificates that are not valid now behind the others. An authority that
+// was renewed with the same key has both kinds, of the same name.
+func validFirst(pool []*x509.Certificate, now time.Time) []*x509.Certificate {
+	valid := validAt(pool, now)
+	return append(valid, slices.DeleteFunc(slices.Clone(pool), func(c *x509.Certificate) bool { return contains(valid, c) })...)
 }
 
 func contains(pool []*x509.Certificate, c *x509.Certificate) bool {

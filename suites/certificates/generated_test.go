@@ -134,7 +134,7 @@ func issueNow(t *testing.T) company {
 func bundleOf(certificates ...*x509.Certificate) bundle {
 	b := bundle{path: "hub.pem", content: content{kind: inPEM, certificates: certificates}, leaf: serverIn(certificates, hub)}
 	if b.leaf != nil {
-		b.chain = pathOf(b.leaf, certificates)
+		b.chain = pathOf(b.leaf, validFirst(certificates, now))
 	}
 	return b
 }

@@ -14,7 +14,7 @@ import (
 func judgeIntermediates(b bundle, known []*x509.Certificate, now time.Time, minDays int) *finding.Finding {
 	expected := "all certificates from the server's up to the root in " + b.path
 	roots := append(rootsIn(b.certificates), known...)
-	chain := wayTo(roots, b.leaf, b.certificates)
+	chain := wayTo(roots, b.leaf, b.certificates, now)
 	if chain == nil {
 		top := b.chain[len(b.chain)-1]
 		found := fmt.Sprintf("the chain ends at %s: the intermediate certificate of its issuer, %s, is not in the file", called(top), distinguished(top.Issuer))
@@ -25,7 +25,7 @@ func judgeIntermediates(b bundle, known []*x509.Certificate, now time.Time, minD
 		return finding.Failed(expected, found, "only the server's certificate was exported, or a certificate of another generation of the CA was added", do)
 	}
 	if top := chain[len(chain)-1]; !selfSigned(top) {
-		chain = append(chain, issuerIn(roots, top))
+		chain = append(chain, issuerIn(validFirst(roots, now), top))
 	}
 	for _, c := range between(chain) {
 		if f := judgeAuthority(c, now, minDays); f != nil {
@@ -53,7 +53,7 @@ func (b bundle) disorder() string {
 	for i, c := range b.certificates {
 		switch {
 		case !contains(b.chain, c):
-			return called(c) + " does not belong to the chain"
+			return dated(c) + " does not belong to the chain"
 		case i >= len(b.chain) || contains(b.certificates[:i], c):
 			return called(c) + " is there twice"
 		case !c.Equal(b.chain[i]):
@@ -66,10 +66,10 @@ func (b bundle) disorder() string {
 // judgeServed says what is wrong with the chain that the server sends, and what of it nobody
 // needs. handed are the file's certificates, which tell what the server could send, and known the
 // CA file's.
-func judgeServed(s served, handed, known []*x509.Certificate) (superfluous []string, f *finding.Finding) {
+func judgeServed(s served, handed, known []*x509.Certificate, now time.Time, minDays int) (superfluous []string, f *finding.Finding) {
 	leaf, others := s.chain[0], s.chain[1:]
 	expected := s.address + " sends its certificate, and then each one that signed the one before it"
-	needed := wayTo(append(rootsIn(handed), known...), leaf, others)
+	needed := wayTo(append(rootsIn(handed), known...), leaf, others, now)
 	if needed == nil {
 		path := pathOf(leaf, others)
 		top := path[len(path)-1]
@@ -81,9 +81,19 @@ func judgeServed(s served, handed, known []*x509.Certificate) (superfluous []str
 		return nil, finding.Failed(expected, found, why+": browsers that happen to know the missing one still connect, pods and programs do not",
 			"give the load balancer or ingress controller (the TLS secret's tls.crt) the server's certificate followed by all intermediates")
 	}
+	for i, c := range between(needed) {
+		if f := judgeAuthority(c, now, minDays); f != nil {
+			f.Found = s.address + " sends an intermediate certificate that will not do: " + f.Found
+			if better := issuerIn(validAt(handed, now), needed[i]); better != nil && better.NotAfter.After(c.NotAfter) {
+				f.Why = "the authority was renewed, and the server was not given its new certificate"
+				f.Do = "put the file's " + dated(better) + " in its place in what the load balancer or ingress controller serves (the TLS secret's tls.crt)"
+			}
+			return nil, f
+		}
+	}
 	// A root, or the certificate that another authority gave it, may follow what is needed.
 	above := slices.DeleteFunc(slices.Clone(others), func(c *x509.Certificate) bool { return contains(needed, c) })
-	chain := append(needed[:len(needed):len(needed)], pathOf(needed[len(needed)-1], above)[1:]...)
+	chain := append(needed[:len(needed):len(needed)], pathOf(needed[len(needed)-1], validFirst(above, now))[1:]...)
 	next := 0
 	for i, c := range s.chain {
 		switch {
@@ -94,9 +104,9 @@ func judgeServed(s served, handed, known []*x509.Certificate) (superfluous []str
 				"the certificates were put together in another order: some clients accept that (RFC 8446, 4.4.2), older ones do not",
 				"put the server's certificate first in the served file, and after each one that of its issuer")
 		case contains(s.chain[:i], c):
-			superfluous = append(superfluous, called(c)+" twice")
+			superfluous = append(superfluous, dated(c)+" twice")
 		default:
-			superfluous = append(superfluous, called(c)+" for nothing")
+			superfluous = append(superfluous, dated(c)+" for nothing")
 		}
 	}
 	return superfluous, nil

@@ -124,7 +124,7 @@ func TestOrderOfAFile(t *testing.T) {
 		"": c.all(),
 		"the order is AIV Root CA, AIV Policy CA, AIV Issuing CA 1, " + hub: certificatesOf(c.root, c.policy, c.issuing, c.leaf),
 		"AIV Root CA is there twice":                                        certificatesOf(c.leaf, c.issuing, c.policy, c.root, c.root),
-		"Another CA does not belong to the chain":                           certificatesOf(c.leaf, c.issuing, c.policy, c.root, issue(t, "Another CA", nil, authority)),
+		"Another CA (valid until 2027-11-23) does not belong to the chain":  certificatesOf(c.leaf, c.issuing, c.policy, c.root, issue(t, "Another CA", nil, authority)),
 	} {
 		if got := bundleOf(certificates...).disorder(); got != want {
 			t.Errorf("got %q, want %q", got, want)

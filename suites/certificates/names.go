@@ -53,6 +53,11 @@ func called(c *x509.Certificate) string {
 	return distinguished(c.Subject)
 }
 
+// dated tells an authority's certificates apart, which have the same name.
+func dated(c *x509.Certificate) string {
+	return fmt.Sprintf("%s (valid until %s)", called(c), day(c.NotAfter))
+}
+
 // isNamed tells whether what people wrote is this name: its common name, or all of it, in any
 // order and in the notations of RFC 4514 and of openssl.
 func isNamed(written string, name pkix.Name) bool {
