@@ -49,7 +49,7 @@ type directory struct {
 	discovered once[*discovery]
 	// simulated is how the directory owns up to not being Entra ID.
 	simulated   string
-	signingKeys once[keySet]
+	signingKeys []publicKey
 	own         once[*token]
 	forGraph    once[*token]
 	known       once[string]
@@ -111,6 +111,7 @@ func (d *directory) get(ctx context.Context, address string) (*http.Response, []
 	if err != nil {
 		return nil, nil, err
 	}
+	request.Header.Set("Cache-Control", "no-cache") // a proxy may hold keys that were replaced
 	return d.send(request)
 }
 

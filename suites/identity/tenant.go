@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
 
 	"aiv.internal/conformance/framework/finding"
 )
@@ -140,23 +141,51 @@ func (d *directory) isTokenIssuer(issuer string) bool {
 	return microsoft && err == nil && at.Scheme == "https" && slices.Contains(oldIssuers, at.Host) && strings.EqualFold(strings.Trim(at.Path, "/"), d.tenant)
 }
 
-// keySet verifies signatures.
-type keySet interface {
-	VerifySignature(ctx context.Context, jwt string) ([]byte, error)
+// publicKey is one of the tenant's keys, without the key where it is of a kind that is not
+// known here (RFC 7517, 5: such ones are left out).
+type publicKey struct {
+	id  string
+	key crypto.PublicKey
 }
 
-// keys returns the tenant's keys: where its configuration says, or else where Entra ID has
-// them. They are loaded anew for a token whose key is not among them: keys rotate.
-func (d *directory) keys(ctx context.Context) keySet {
-	keys, _ := d.signingKeys.get(func() (keySet, error) {
-		address := d.of("discovery/v2.0/keys")
-		if found, err := d.discover(ctx); err == nil {
-			address = found.Keys
+func (k *publicKey) UnmarshalJSON(text []byte) error {
+	var read jose.JSONWebKey
+	if read.UnmarshalJSON(text) == nil && read.IsPublic() {
+		k.id, k.key = read.KeyID, read.Key
+	}
+	return nil
+}
+
+// keysOf returns those of the tenant's keys that a token names: they lie where its
+// configuration says, or else where Entra ID has them. They are loaded anew for a token whose
+// key is not among them: keys rotate.
+func (d *directory) keysOf(ctx context.Context, t *token) ([]crypto.PublicKey, error) {
+	if named := t.signers(d.signingKeys); len(named) > 0 {
+		return named, nil
+	}
+	address := d.of("discovery/v2.0/keys")
+	if found, err := d.discover(ctx); err == nil {
+		address = found.Keys
+	}
+	var set struct {
+		Keys []publicKey `json:"keys"`
+	}
+	if _, err := d.document(ctx, address, &set); err != nil {
+		return nil, err
+	}
+	d.signingKeys = set.Keys
+	return t.signers(set.Keys), nil
+}
+
+// signers returns the keys that the token names, all of them where it names none.
+func (t *token) signers(keys []publicKey) []crypto.PublicKey {
+	var named []crypto.PublicKey
+	for _, one := range keys {
+		if one.key != nil && (t.header.Key == "" || t.header.Key == one.id) {
+			named = append(named, one.key)
 		}
-		// The set outlives the check that makes it.
-		return oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), d.client), address), nil
-	})
-	return keys
+	}
+	return named
 }
 
 func quoted(text string) string {

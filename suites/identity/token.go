@@ -163,19 +163,20 @@ var signatureAlgorithms = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.ES25
 
 // verify checks the signature with the tenant's keys.
 func (d *directory) verify(ctx context.Context, t *token) error {
-	verifier := oidc.NewVerifier("", d.keys(ctx), &oidc.Config{SupportedSigningAlgs: signatureAlgorithms, SkipIssuerCheck: true, SkipClientIDCheck: true, SkipExpiryCheck: true})
+	expected := "the token is signed with one of the tenant's keys"
+	keys, unloaded := d.keysOf(ctx, t)
+	verifier := oidc.NewVerifier("", &oidc.StaticKeySet{PublicKeys: keys}, &oidc.Config{SupportedSigningAlgs: signatureAlgorithms, SkipIssuerCheck: true, SkipClientIDCheck: true, SkipExpiryCheck: true})
 	_, err := verifier.Verify(ctx, t.raw)
-	var connection *url.Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &connection), errors.Is(err, context.Canceled):
-		return dependent(err, "the tenant's signing keys load", loginKey, "4.1.3")
 	}
 	if _, discoverErr := d.discover(ctx); discoverErr != nil {
-		return dependent(discoverErr, "the token is signed with one of the tenant's keys", loginKey, "4.1.3")
+		return dependent(discoverErr, expected, loginKey, "4.1.3")
 	}
-	return finding.Failed("the token is signed with one of the tenant's keys", "its signature does not verify: "+short(err.Error()),
+	if unloaded != nil {
+		return finding.Undecide(explain(unloaded, "the tenant's signing keys load", loginKey))
+	}
+	return finding.Failed(expected, "its signature does not verify: "+short(err.Error()),
 		"something between the runner and Entra ID answers in its place, or entra.loginUrl and its keys belong to two providers", "see what the company's proxy does with "+d.login.Host).Because(err)
 }
 

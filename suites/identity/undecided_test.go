@@ -1,9 +1,12 @@
 package identity
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"aiv.internal/conformance/framework/finding"
 )
@@ -57,5 +60,46 @@ func TestTokenTroubles(t *testing.T) {
 			_, err := d.logIn(t.Context(), redirectURI, testUser, testPassword)
 			expect(t, "4.1.8", err, outcome{undecided: []string{"4.1.8"}})
 		})
+	}
+}
+
+// Keys that do not load say nothing about a token, and what answers in their place is not
+// quoted.
+func TestKeysDoNotLoad(t *testing.T) {
+	for name, respond := range tokenTroubles {
+		t.Run(name, func(t *testing.T) {
+			c, d, a := newCloud(t)
+			if err := proveTenant(t.Context(), d, a); err != nil {
+				t.Fatal(err)
+			}
+			c.answer = at("/discovery/v2.0/keys", respond)
+			err := proveSecret(t.Context(), d, a)
+			expect(t, "4.1.4", err, outcome{undecided: []string{"4.1.4"}})
+			if strings.Contains(textOf(err), "<html>") {
+				t.Errorf("the answer is quoted\n%v", err)
+			}
+		})
+	}
+}
+
+// A run that is stopped says nothing about a token.
+func TestKeysInterrupted(t *testing.T) {
+	c, d, a := newCloud(t)
+	if err := proveTenant(t.Context(), d, a); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	c.answer = at("/discovery/v2.0/keys", func(http.ResponseWriter, *http.Request) { cancel() })
+	expect(t, "4.1.4", proveSecret(ctx, d, a), outcome{undecided: []string{"4.1.4"}})
+}
+
+// Keys of a kind that nobody here knows do not keep the others from verifying.
+func TestKeysOfAnotherKind(t *testing.T) {
+	c, d, a := newCloud(t)
+	c.answer = at("/discovery/v2.0/keys", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, 200, map[string]any{"keys": []any{map[string]string{"kty": "AKP", "kid": "new"}, jose.JSONWebKey{Key: signingKey().Public(), KeyID: c.keyID, Use: "sig"}}})
+	})
+	if err := proveSecret(t.Context(), d, a); err != nil {
+		t.Error(err)
 	}
 }
