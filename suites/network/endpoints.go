@@ -12,8 +12,9 @@ import (
 
 // explainEndpoints says so where the cluster gave the Service of a pod that was ready no endpoint:
 // ingress controllers then answer as if they did not know the host, or nobody were behind it.
-// Without the right to look, the finding stays as it is.
-func explainEndpoints(ctx context.Context, client kubernetes.Interface, namespace, service string, f *finding.Finding) {
+// Without the right to look, the finding stays as it is. Where there was an answer, a cluster that
+// makes none leaves no doubt about it.
+func explainEndpoints(ctx context.Context, client kubernetes.Interface, namespace, service string, answered bool, f *finding.Finding) {
 	list, err := client.DiscoveryV1().EndpointSlices(namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + service})
 	switch {
 	case err != nil || anyEndpoint(list.Items):
@@ -23,6 +24,7 @@ func explainEndpoints(ctx context.Context, client kubernetes.Interface, namespac
 		f.Do = "see whether the pod's node is ready, and whether kube-controller-manager keeps up with other Services; then run it again"
 	default:
 		f.Found += "; the Service before the pod has no endpoints, although the pod is ready"
+		f.Undecided = f.Undecided && !answered
 		f.Why = "the cluster makes no EndpointSlices: kube-controller-manager's controller for them does not run, or an admission policy or a quota refuses what it makes"
 		f.Do = "see kube-controller-manager's log for the Service, and whether other Services of the namespace have EndpointSlices"
 	}

@@ -42,10 +42,25 @@ func TestExplainEndpoints(t *testing.T) {
 				})
 			}
 			f := finding.Failed("an answer", "404", "a cause", "a step")
-			explainEndpoints(t.Context(), client, "hub", "backend", f)
+			explainEndpoints(t.Context(), client, "hub", "backend", true, f)
 			if explained := strings.Contains(f.Found, "no endpoints") && f.Why != "a cause"; explained != (c.why != "") || !strings.Contains(f.Why, c.why) {
 				t.Errorf("explained %t, want %q: %+v", explained, c.why, f)
 			}
 		})
+	}
+}
+
+// TestNoEndpointsLeaveNoDoubt: a cluster that makes none serves no host, whatever was left out.
+func TestNoEndpointsLeaveNoDoubt(t *testing.T) {
+	empty := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Name: "x", Namespace: "hub", Labels: map[string]string{discoveryv1.LabelServiceName: "backend"}}}
+	for _, c := range []struct {
+		objects             []runtime.Object
+		answered, undecided bool
+	}{{nil, true, false}, {nil, false, true}, {[]runtime.Object{empty}, true, true}} {
+		f := finding.NotDecided("an answer", "404", "a cause; or a doubt", "a step")
+		explainEndpoints(t.Context(), fake.NewClientset(c.objects...), "hub", "backend", c.answered, f)
+		if f.Undecided != c.undecided {
+			t.Errorf("answered %t, slices %d: %+v", c.answered, len(c.objects), f)
+		}
 	}
 }

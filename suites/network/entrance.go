@@ -232,7 +232,7 @@ func (e *entrance) addCluster(ctx context.Context) {
 	if f == nil {
 		return
 	}
-	explainEndpoints(ctx, e.kit.Client().Kube, e.kit.Namespace(), e.service, f)
+	explainEndpoints(ctx, e.kit.Client().Kube, e.kit.Namespace(), e.service, e.first.err == nil, f)
 	if e.ingress == nil {
 		return
 	}

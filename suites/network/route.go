@@ -112,8 +112,15 @@ func backendPort(controller string, kept map[string]string) string {
 	return "http"
 }
 
+// readElsewhere are the beginnings of annotations that no ingress controller reads, but others do that
+// make certificates and DNS records.
+var readElsewhere = []string{"cert-manager.io/", "acme.cert-manager.io/", "external-dns.alpha.kubernetes.io/"}
+
 // leftOutDoubt is why an Ingress without these of the answered annotations may be unserved.
 func leftOutDoubt(leftOut []string) *doubt {
+	leftOut = slices.DeleteFunc(slices.Clone(leftOut), func(key string) bool {
+		return slices.ContainsFunc(readElsewhere, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+	})
 	if len(leftOut) == 0 {
 		return nil
 	}

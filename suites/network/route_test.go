@@ -1,6 +1,8 @@
 package network
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"reflect"
 	"slices"
@@ -70,6 +72,29 @@ func TestUnservedWithoutAnAnnotationIsUndecided(t *testing.T) {
 		if strings.Contains(err.Error(), group) != (want == "undecided") {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// TestDoubtIsAboutUnknownHosts: who answers as one does who knows the host, or was left without an
+// annotation that others read, is not excused by what was left out.
+func TestDoubtIsAboutUnknownHosts(t *testing.T) {
+	shared := leftOutDoubt([]string{"alb.ingress.kubernetes.io/group.name", "cert-manager.io/cluster-issuer"})
+	for want, answers := range map[string][]visit{
+		"undecided": {{status: http.StatusOK, text: "welcome"}, {status: http.StatusNotFound}, {status: http.StatusMisdirectedRequest},
+			{err: errors.New("remote error: tls: unrecognized name")}},
+		"failed": {{status: http.StatusBadGateway}, {status: http.StatusServiceUnavailable}, {status: http.StatusGatewayTimeout},
+			{status: http.StatusUnauthorized}, {status: http.StatusForbidden}, {status: http.StatusFound}, {err: io.EOF}},
+	} {
+		for _, last := range answers {
+			f := unserved(visitor{host: testHost, doubt: shared}, last, tally{})
+			expectFinding(t, f, want)
+			if strings.Contains(f.Why, "group.name") != (want == "undecided") || strings.Contains(f.Why, "cert-manager") {
+				t.Errorf("%+v: %v", last, f)
+			}
+		}
+	}
+	if d := leftOutDoubt([]string{"acme.cert-manager.io/http01-edit-in-place", "cert-manager.io/issuer", "external-dns.alpha.kubernetes.io/hostname"}); d != nil {
+		t.Errorf("%+v", d)
 	}
 }
 

@@ -16,13 +16,14 @@ import (
 type doubt struct{ why, do string }
 
 // unserved says why a host is not answered by the pod behind it. Where the visitor has a doubt and the
-// pod never answered, that decides nothing.
+// pod never answered, that decides nothing. Who answers 502 or 504 has led the host somewhere, in
+// vain: no doubt is about that.
 func unserved(v visitor, last visit, tries tally) *finding.Finding {
 	f := judgeUnserved(v, last, tries)
-	if f.Undecided || tries.ours > 0 {
+	if f.Undecided || tries.ours > 0 || last.status == http.StatusBadGateway || last.status == http.StatusGatewayTimeout {
 		return f
 	}
-	for _, d := range []*doubt{v.doubt, v.nameDoubt(last)} {
+	for _, d := range []*doubt{v.routeDoubt(last), v.nameDoubt()} {
 		if d != nil {
 			f = finding.NotDecided(f.Expected, f.Found, f.Why+"; or "+d.why, d.do+"; else "+f.Do).Because(f.Unwrap())
 		}
@@ -30,11 +31,32 @@ func unserved(v visitor, last visit, tries tally) *finding.Finding {
 	return f
 }
 
+// routeDoubt is why the route may be unserved through no fault of the cluster, where the answer is that
+// of one who does not know the host: an alert, a 404, or a page of its own.
+func (v visitor) routeDoubt(last visit) *doubt {
+	unknown := last.status < 300 || last.status >= 400
+	switch last.status {
+	case 0:
+		unknown = deniedTLS(last.err)
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable:
+		unknown = false
+	}
+	if !unknown {
+		return nil
+	}
+	return v.doubt
+}
+
+// deniedTLS says that TLS was refused by an alert.
+func deniedTLS(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "remote error: tls")
+}
+
 // nameDoubt is why a throwaway host may be unserved behind a load balancer that ends TLS. One that
 // goes by host names answers one that it does not know with an alert, a page, a redirect or (HAProxy)
-// a 503. With 502 and 504 it answers for those that it has led somewhere, in vain.
-func (v visitor) nameDoubt(last visit) *doubt {
-	if !v.fronted || last.status == http.StatusBadGateway || last.status == http.StatusGatewayTimeout {
+// a 503.
+func (v visitor) nameDoubt() *doubt {
+	if !v.fronted {
 		return nil
 	}
 	_, domain, _ := strings.Cut(v.host, ".")
@@ -93,7 +115,7 @@ func noAnswer(expected string, err error) *finding.Finding {
 	switch {
 	case trouble == outbound.Interrupted || errors.Is(err, context.Canceled):
 		return finding.NotDecided(expected, found, "the run was interrupted", "run it again").Because(err)
-	case strings.Contains(err.Error(), "remote error: tls"):
+	case deniedTLS(err):
 		return finding.Failed(expected, found, "whoever ends TLS there has no certificate for the host: it does not know the route, or demands one of the client",
 			"see the ingress controller's log for the throwaway route").Because(err)
 	case trouble == outbound.Broken:
