@@ -242,7 +242,11 @@ func TestRedirectURIs(t *testing.T) {
 		}
 	}
 	app := &application{Web: platform{[]string{redirectURI + "/"}}, SPA: platform{[]string{redirectURI}}}
-	for want, app := range map[string]*application{"platform Single-page": app, "letter by letter": {Web: app.Web}, "none is registered": {}} {
+	with := func(other string) platform { return platform{[]string{redirectURI, other}} }
+	for want, app := range map[string]*application{"platform Single-page": app, "letter by letter": {Web: app.Web}, "none is registered": {},
+		"*.web":    {Web: with("https://*.web/hub/oauth_callback")},
+		"*.spa":    {Web: with("https://a"), SPA: with("https://*.spa")},
+		"//phone*": {Web: with("https://a"), PublicClient: with("https://phone*")}} {
 		if err := judgeRegistered(app, redirectURI); !strings.Contains(textOf(err), want) {
 			t.Errorf("%s: %v", want, err)
 		}
@@ -282,6 +286,12 @@ func TestAuthorizations(t *testing.T) {
 		"no redirect URIs at all": {ask(func(w http.ResponseWriter, _ *http.Request) {
 			w.Write([]byte("AADSTS500113: No reply address is registered."))
 		}), "no redirect URI at all", "", false},
+		"transient trouble": {ask(func(w http.ResponseWriter, _ *http.Request) {
+			w.Write([]byte("AADSTS90033: A transient error has occurred."))
+		}), "run it again", "run it again", true},
+		"refused for something else": {ask(func(w http.ResponseWriter, _ *http.Request) {
+			w.Write([]byte("AADSTS90015: Requested query string is too long."))
+		}), "AADSTS90015", "AADSTS90015", true},
 		"company's portal": {ask(to("https://portal.aiv.internal/login")), "sent to", "asks for a login first", false},
 		"unavailable":      {ask(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }), "see item 4.1.3", "see item 4.1.3", false},
 	} {
@@ -289,7 +299,11 @@ func TestAuthorizations(t *testing.T) {
 			if err := judgeAccepted(test.answer, redirectURI); (err == nil) != (test.accepted == "") || !strings.Contains(textOf(err), test.accepted) {
 				t.Errorf("accepted: want %q, got %v", test.accepted, err)
 			}
-			if _, err := judgeRefused(test.answer, redirectURI, test.listed); (err == nil) != (test.refused == "") || !strings.Contains(textOf(err), test.refused) {
+			_, err := judgeRefused(test.answer, redirectURI, test.listed)
+			if f := finding.As(err); f != nil && f.Undecided == strings.Contains(f.Found, "sent there") {
+				t.Errorf("refused: undecided is %v of %v", f.Undecided, err)
+			}
+			if (err == nil) != (test.refused == "") || !strings.Contains(textOf(err), test.refused) {
 				t.Errorf("refused: want %q, got %v", test.refused, err)
 			}
 		})

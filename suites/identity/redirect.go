@@ -38,8 +38,14 @@ func judgeRedirectURI(answered, domain string) error {
 	return nil
 }
 
-// judgeRegistered looks for the redirect URI among those of the registration.
+// judgeRegistered looks for the redirect URI among those of the registration, and for ones
+// that stand for many addresses.
 func judgeRegistered(app *application, redirectURI string) error {
+	for _, registered := range slices.Concat(app.Web.RedirectURIs, app.SPA.RedirectURIs, app.PublicClient.RedirectURIs) {
+		if strings.Contains(registered, "*") {
+			return wildcard("every registered redirect URI is one address", "registered is "+registered)
+		}
+	}
 	if slices.Contains(app.Web.RedirectURIs, redirectURI) {
 		return nil
 	}
@@ -64,6 +70,10 @@ func judgeRegistered(app *application, redirectURI string) error {
 		}
 	}
 	return finding.Failed(expected, found, why, do)
+}
+
+func wildcard(expected, found string) error {
+	return finding.Failed(expected, found, "a redirect URI with a wildcard is registered: whoever controls such an address gets logins of users", "remove it (Authentication), and register "+callbackPath+" only")
 }
 
 // mostNamed is how many things of a list are named.
@@ -162,10 +172,11 @@ func judgeRefused(answer authorization, foreign string, listed bool) (string, er
 	case refusal != nil && (refusal.code == codeRedirectUnknown || refusal.code == codeNoRedirects):
 		return fmt.Sprintf("refused with AADSTS%d", refusal.code), nil
 	case answer.goesTo(foreign):
-		return "", finding.Failed(expected, "the user is sent there", "a redirect URI with a wildcard is registered: whoever controls such an address gets logins of users",
-			"remove it (Authentication), and register "+callbackPath+" only")
+		return "", wildcard(expected, "the user is sent there")
 	case refusal != nil && refusal.code != 0:
-		return fmt.Sprintf("refused with AADSTS%d", refusal.code), nil
+		f := refusal.finding(expected)
+		f.Undecided = true // it is about something else than the redirect URI
+		return "", f
 	case refusal == nil && listed:
 		return "not among the registered ones; Entra ID tells before a login nothing more", nil
 	case refusal != nil:
