@@ -44,7 +44,8 @@ type OutwardOptions struct {
 	// looked at twice.
 	Timeout time.Duration
 	// Again looks a second time, when newcomerTime has passed, at what came out against
-	// expectation, and keeps that result: for a pod that has just started.
+	// expectation or may have been kept back by it, and keeps that result: for a pod that has
+	// just started.
 	Again bool
 }
 
@@ -172,8 +173,9 @@ func some(count int, picked func(int) bool) bool {
 	return false
 }
 
-// surprises says that the way led where it must not, or not where it must; or that nothing is
-// known of a way that must be closed, because it was not tried as far as to what closes it.
+// surprises says that the way led where it must not, or not where it must; or that it is not known
+// who closed a way that must be closed: it was not tried as far as there, or the network may have
+// kept back a pod that it did not know yet.
 func (d Destination) surprises(w Way) bool {
 	switch {
 	case !d.Forbidden:
@@ -183,7 +185,7 @@ func (d Destination) surprises(w Way) bool {
 	case d.Proxy != "":
 		return true
 	}
-	return w.Broke == StepDNS && w.Kind != NoSuchHost
+	return w.Kind != NoSuchHost
 }
 
 // reach goes the whole way: HTTP for a URL, else a bare connection.

@@ -139,9 +139,9 @@ func TestOutwardLooksAgain(t *testing.T) {
 	})
 	o := OutwardOptions{Again: true, Timeout: time.Second, Destinations: []Destination{
 		{Target: opens}, {Target: closing.Addr().String(), Forbidden: true}, {Target: steady}, {Target: open, Forbidden: true},
-		{Target: "https://example.com", Proxy: "http://" + opens, Forbidden: true}}}
+		{Target: "https://example.com", Proxy: "http://" + opens, Forbidden: true}, {Target: opens, Forbidden: true}}}
 	ways := Outward(t.Context(), o).Ways
-	if !ways[0].OK() || ways[1].Connected() || !ways[2].OK() || !ways[3].Connected() || ways[4].Broke != StepProxy {
+	if !ways[0].OK() || ways[1].Connected() || !ways[2].OK() || !ways[3].Connected() || ways[4].Broke != StepProxy || !ways[5].Connected() {
 		t.Errorf("%+v", ways)
 	}
 	if tried := reached.Load(); tried != 1 {
@@ -154,7 +154,8 @@ func TestOutwardLooksAgain(t *testing.T) {
 	}
 }
 
-// A forbidden way that was not tried to its end is looked at again; one that was closed is not.
+// A forbidden way that was not tried to its end, or was closed to a newcomer, is looked at again; one
+// that a proxy refused, or a name that is unknown, is not.
 func TestSurprises(t *testing.T) {
 	straight := Destination{Target: "https://example.com", Forbidden: true}
 	proxied := Destination{Target: "https://example.com", Proxy: "http://proxy:3128", Forbidden: true}
@@ -167,7 +168,8 @@ func TestSurprises(t *testing.T) {
 		{straight, Way{Broke: StepDNS, Kind: Timeout}, true},
 		{straight, Way{Broke: StepDNS, Kind: DNSFailure}, true},
 		{straight, Way{Broke: StepDNS, Kind: NoSuchHost}, false},
-		{straight, Way{Broke: StepTCP, Kind: Timeout}, false},
+		{straight, Way{Broke: StepTCP, Kind: Timeout}, true},
+		{straight, Way{Broke: StepTCP, Kind: Refused}, true},
 		{proxied, Way{Broke: StepTCP, Kind: Timeout}, true},
 		{proxied, Way{Broke: StepDNS, Kind: NoSuchHost}, true},
 		{proxied, Way{Broke: StepProxy, Kind: BadStatus}, false},
