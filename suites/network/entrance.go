@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"net"
+	"regexp"
 	"strings"
 	"time"
 
@@ -149,15 +150,24 @@ func (e *entrance) route(ctx context.Context, a answers.Ingress) error {
 }
 
 // ofThrowaway tells a refusal of the throwaway route that may not be one of JupyterHub's: a policy
-// may go by registered host names. That decides nothing.
+// may go by registered host names. That decides nothing. Whether the refusal names the host does not
+// tell: policies seldom do, and controllers do in what they say of a path that is taken.
 func ofThrowaway(err error) error {
-	if reason := kubeerr.ReasonOf(err); reason != kubeerr.Webhook && reason != kubeerr.Policy {
+	if reason := kubeerr.ReasonOf(err); reason != kubeerr.Webhook && reason != kubeerr.Policy || fromController(err) {
 		return err
 	}
 	f := kubeerr.FromAPI(err, "a throwaway route to a pod")
 	return finding.NotDecided(f.Expected, f.Found, f.Why+", which is for a throwaway host: it may admit registered hosts only",
 		"see whether it would admit JupyterHub's own host; to have it measured, "+f.Do).Because(err)
 }
+
+// controllerWebhook is the name of a webhook by which an ingress controller (ingress-nginx, AWS's,
+// Kong) tries the routes that it is to serve, in the API server's sentence.
+var controllerWebhook = regexp.MustCompile(`admission webhook "[^"]*(?:\.ingress\.kubernetes\.io|\.elbv2\.k8s\.aws|\.konghq\.com)" denied`)
+
+// fromController says that an ingress controller refuses the route. It goes by what it can serve,
+// such as the values of annotations, and so would refuse JupyterHub's as well.
+func fromController(err error) bool { return controllerWebhook.MatchString(err.Error()) }
 
 // acceptTime is how long a Gateway may take to say whether it takes a route.
 const acceptTime = 30 * time.Second

@@ -75,9 +75,13 @@ func TestRegisteredHostsOnly(t *testing.T) {
 		return kubeerr.FromAPI(err, "create the throwaway ingress cf")
 	}
 	for words, want := range map[string]string{
-		`ValidatingAdmissionPolicy 'hosts' with binding 'hosts' denied request: unknown host`: "undecided",
-		`admission webhook "validate.kyverno.svc-fail" denied the request: unknown host`:      "undecided",
-		"exceeded quota: objects, requested: count/ingresses.networking.k8s.io=1":             "failed",
+		`ValidatingAdmissionPolicy 'hosts' with binding 'hosts' denied request: unknown host`:                                            "undecided",
+		`admission webhook "validate.kyverno.svc-fail" denied the request: unknown host`:                                                 "undecided",
+		`admission webhook "validate.nginx.ingress.kubernetes.io" denied the request: annotation proxy-body-size contains invalid value`: "failed",
+		`admission webhook "vingress.elbv2.k8s.aws" denied the request: no such group`:                                                   "failed",
+		`admission webhook "ingresses.validation.ingress-controller.konghq.com" denied the request: no`:                                  "failed",
+		`admission webhook "hosts.example.com" denied the request: not as validate.nginx.ingress.kubernetes.io does`:                     "undecided",
+		"exceeded quota: objects, requested: count/ingresses.networking.k8s.io=1":                                                        "failed",
 	} {
 		expectFinding(t, ofThrowaway(refused(words)), want, words)
 	}
