@@ -151,10 +151,15 @@ const day = 24 * time.Hour
 // returns the credential that the secret seems to be.
 func judgeSecretDate(credentials []passwordCredential, secret string, answered answers.Date, minDays int, now time.Time) (passwordCredential, error) {
 	expected := fmt.Sprintf("the client secret ends on %s, at least %d days from now", answered, minDays)
-	credential, found := credentialOf(credentials, secret, answered)
-	if !found {
-		return credential, finding.NotDecided(expected, fmt.Sprintf("none of the application's %d client secrets begins as this one does", len(credentials)),
+	candidates := candidatesOf(credentials, secret, now)
+	if len(candidates) == 0 {
+		return passwordCredential{}, finding.NotDecided(expected, fmt.Sprintf("none of the application's %d client secrets begins as this one does", len(credentials)),
 			"the secret belongs to another application, although a token was issued for it, or the directory is not up to date", "compare the secrets by hand (Certificates & secrets)")
+	}
+	credential, last := candidates[0], candidates[len(candidates)-1]
+	if credential.End.UTC().Format(time.DateOnly) != last.End.UTC().Format(time.DateOnly) {
+		return passwordCredential{}, finding.NotDecided(expected, fmt.Sprintf("%d client secrets of the application may be this one: the first ends on %s, the last on %s", len(candidates), credential.End.UTC().Format(time.DateOnly), last.End.UTC().Format(time.DateOnly)),
+			"the directory tells them apart by how they begin, and does not know that of secrets which older tools made", "delete those that are not used (Certificates & secrets), or compare by hand")
 	}
 	left := credential.End.Sub(now)
 	end := fmt.Sprintf("client secret %s ends on %s", credential, credential.End.UTC().Format(time.DateOnly))
@@ -170,22 +175,22 @@ func judgeSecretDate(credentials []passwordCredential, secret string, answered a
 	return credential, nil
 }
 
-// credentialOf returns the credential that the secret is one of. Those are told apart by the
-// first characters; of several, it is the one that ends as answered, or else the first to end.
-func credentialOf(credentials []passwordCredential, secret string, answered answers.Date) (passwordCredential, bool) {
-	candidates := slices.DeleteFunc(slices.Clone(credentials), func(c passwordCredential) bool {
-		return c.Hint != "" && !strings.HasPrefix(secret, c.Hint)
-	})
+// candidatesOf returns the credentials that the secret may be, the first to end first. They
+// are told apart by the secret's first characters; those that lack them count only where none
+// fits. The secret was good for a token: it is none that has expired, where another remains.
+func candidatesOf(credentials []passwordCredential, secret string, now time.Time) []passwordCredential {
+	only := func(all []passwordCredential, fits func(passwordCredential) bool) []passwordCredential {
+		return slices.DeleteFunc(slices.Clone(all), func(c passwordCredential) bool { return !fits(c) })
+	}
+	candidates := only(credentials, func(c passwordCredential) bool { return c.Hint != "" && strings.HasPrefix(secret, c.Hint) })
 	if len(candidates) == 0 {
-		return passwordCredential{}, false
+		candidates = only(credentials, func(c passwordCredential) bool { return c.Hint == "" })
+	}
+	if valid := only(candidates, func(c passwordCredential) bool { return c.End.After(now) }); len(valid) > 0 {
+		candidates = valid
 	}
 	slices.SortFunc(candidates, func(a, b passwordCredential) int { return a.End.Compare(b.End) })
-	for _, c := range candidates {
-		if answered.Includes(c.End) {
-			return c, true
-		}
-	}
-	return candidates[0], true
+	return candidates
 }
 
 // judgeAnsweredDate judges by the answer alone, where the directory cannot be read.
