@@ -96,20 +96,39 @@ func isProtocol(value, protocol string) bool {
 	return strings.EqualFold(strings.TrimSpace(value), protocol)
 }
 
-// plainBackends are the controllers, as they or a part before a "/" of them is called, that read no
-// annotation backend-protocol.
-var plainBackends = []string{traefikController, "nginx.org/ingress-controller", "haproxy.org/ingress-controller", openshiftController}
-
 // backendPort names the port of the throwaway Service at which the pod speaks what the controller is
 // told, by these annotations, to speak with it.
 func backendPort(controller string, kept map[string]string) string {
-	plain := slices.ContainsFunc(plainBackends, func(name string) bool { return controller == name || strings.HasPrefix(controller, name+"/") })
 	for key, value := range kept {
-		if !plain && strings.HasSuffix(key, "/"+backendProtocol) && isProtocol(value, "HTTPS") {
+		prefix, name, _ := strings.Cut(key, "/")
+		if name == backendProtocol && isProtocol(value, "HTTPS") && readsProtocol(controller, prefix) {
 			return "https"
 		}
 	}
 	return "http"
+}
+
+// readsProtocol says whether a controller is known to read the annotation backend-protocol of this
+// prefix. All others speak HTTP, whatever is answered.
+func readsProtocol(controller, prefix string) bool {
+	switch prefix {
+	case "nginx.ingress.kubernetes.io":
+		return isCommunityNGINX(controller)
+	case "alb.ingress.kubernetes.io":
+		return controller == "ingress.k8s.aws/alb" || controller == "eks.amazonaws.com/alb"
+	case "appgw.ingress.kubernetes.io":
+		return controller == "azure/application-gateway"
+	case "haproxy-ingress.github.io", "ingress.kubernetes.io":
+		// https://haproxy-ingress.github.io/docs/configuration/keys/#backend-protocol
+		return isHAProxyIngress(controller)
+	}
+	return false
+}
+
+// isHAProxyIngress says whether a controller is the project HAProxy Ingress's, which is not HAProxy's
+// own: several in one cluster go by names of their own.
+func isHAProxyIngress(controller string) bool {
+	return controller == "haproxy-ingress.github.io/controller" || strings.HasPrefix(controller, "haproxy-ingress.github.io/controller/")
 }
 
 // readElsewhere are the beginnings of annotations that no ingress controller reads, but others do that
@@ -140,7 +159,7 @@ func passthrough(controller string) (key, value string, known bool) {
 	switch {
 	case isCommunityNGINX(controller):
 		return "nginx.ingress.kubernetes.io/ssl-passthrough", "true", true
-	case controller == "haproxy-ingress.github.io/controller" || strings.HasPrefix(controller, "haproxy-ingress.github.io/controller/"):
+	case isHAProxyIngress(controller):
 		return "haproxy-ingress.github.io/ssl-passthrough", "true", true
 	case controller == "haproxy.org/ingress-controller" || strings.HasPrefix(controller, "haproxy.org/ingress-controller/"):
 		return "haproxy.org/ssl-passthrough", "true", true

@@ -115,8 +115,9 @@ func TestPortFitsTheBackendProtocol(t *testing.T) {
 	}{
 		{communityNGINX, "HTTPS", true, "https"}, {communityNGINX, "https ", true, "https"}, {communityNGINX, "Http", true, "http"},
 		{communityNGINX, "GRPCS", false, "http"}, {communityNGINX, "AUTO_HTTP", false, "http"}, {communityNGINX, "", false, "http"},
-		{"ingress.k8s.aws/alb", "HTTPS", true, "https"},
+		{"k8s.io/internal-ingress-nginx", "HTTPS", true, "https"}, {"ingress.k8s.aws/alb", "HTTPS", true, "http"},
 		{traefikController, "HTTPS", true, "http"}, {"haproxy.org/ingress-controller/internal", "HTTPS", true, "http"},
+		{"haproxy-ingress.github.io/controller", "HTTPS", true, "http"}, {"ingress-controllers.konghq.com/kong", "HTTPS", true, "http"},
 	} {
 		kept, leftOut := ownAnnotations(map[string]string{key: c.value}, "service")
 		if _, is := kept[key]; is != c.kept || slices.Contains(leftOut, key) == c.kept {
@@ -124,6 +125,14 @@ func TestPortFitsTheBackendProtocol(t *testing.T) {
 		}
 		if port := backendPort(c.controller, kept); port != c.port {
 			t.Errorf("%s, %q: led to port %s", c.controller, c.value, port)
+		}
+	}
+	for controller, prefix := range map[string]string{
+		"ingress.k8s.aws/alb": "alb.ingress.kubernetes.io", "eks.amazonaws.com/alb": "alb.ingress.kubernetes.io",
+		"azure/application-gateway": "appgw.ingress.kubernetes.io", "haproxy-ingress.github.io/controller/internal": "haproxy-ingress.github.io",
+	} {
+		if port := backendPort(controller, map[string]string{prefix + "/backend-protocol": "HTTPS"}); port != "https" {
+			t.Errorf("%s: led to port %s", controller, port)
 		}
 	}
 	if port := backendPort(communityNGINX, nil); port != "http" {
