@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/miekg/dns"
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
@@ -31,6 +30,9 @@ type view struct {
 	// are asked for them.
 	of  authority
 	tcp error
+	// itself is true where the primary that it names is the server itself. It is looked up where
+	// serials differ.
+	itself bool
 	// anything is what a name that nobody made resolves to.
 	anything []netip.Addr
 }
@@ -112,50 +114,6 @@ func askRunner(ctx context.Context, name string) view {
 	}
 	v.err = err
 	return v
-}
-
-// settle asks for the zone's serials again where they differ: a change may just be on its way
-// from server to server, as it is all the time in a zone that its hosts update themselves.
-func (q *inquiry) settle(ctx context.Context, wait time.Duration) {
-	for range tries {
-		if states := q.serials(); len(states) < 2 || eachForItself(states) {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-		var all sync.WaitGroup
-		for i := range q.servers {
-			if v := &q.servers[i]; v.of.zone != "" {
-				all.Go(func() {
-					if now, err := newDNSServer(v.who).authorityOf(ctx, q.name); err == nil {
-						v.of = now
-					}
-				})
-			}
-		}
-		all.Wait()
-	}
-}
-
-// serials are the different states of the zone at the servers that have it themselves.
-func (q inquiry) serials() []authority {
-	var different []authority
-	for _, v := range q.servers {
-		alike := func(s authority) bool { return s.zone == v.of.zone && s.serial == v.of.serial }
-		if v.of.authoritative && !slices.ContainsFunc(different, alike) {
-			different = append(different, v.of)
-		}
-	}
-	return different
-}
-
-// eachForItself tells whether the serials count different things: the servers have the name in
-// different zones, or each takes changes of the zone itself.
-func eachForItself(states []authority) bool {
-	return slices.ContainsFunc(states, func(s authority) bool { return s.zone != states[0].zone || s.primary != states[0].primary })
 }
 
 // table says in one line each who answered what.

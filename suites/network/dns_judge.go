@@ -169,22 +169,6 @@ func serversDiffer(servers []view, right view) []*finding.Finding {
 	return different
 }
 
-// serialsDiffer compares the zone at the servers that have it themselves.
-func serialsDiffer(q inquiry) []*finding.Finding {
-	states := q.serials()
-	if len(states) < 2 || eachForItself(states) {
-		return nil
-	}
-	var said []string
-	for _, v := range q.servers {
-		if v.of.authoritative {
-			said = append(said, fmt.Sprintf("%s has serial %d", v.who, v.of.serial))
-		}
-	}
-	return []*finding.Finding{finding.Failed("", "zone "+states[0].zone+": "+strings.Join(said, ", "),
-		"the last change of the zone has not been transferred to all servers", "see the zone transfers (NOTIFY, AXFR, IXFR), then run it again")}
-}
-
 func resolversDiffer(resolvers []view, right view, alike func(view) bool) []*finding.Finding {
 	var different []*finding.Finding
 	for i, v := range resolvers {
@@ -226,30 +210,4 @@ func warnOfTCP(q inquiry) {
 				"a firewall lets only UDP through to port 53: answers that do not fit into a datagram are lost (RFC 7766)", "open TCP port 53 to "+v.who)
 		}
 	}
-}
-
-// warnOfSerials says where the zone's serials could not be compared.
-func warnOfSerials(q inquiry) {
-	states := q.serials()
-	cached := slices.ContainsFunc(q.servers, func(v view) bool { return v.err == nil && !v.of.authoritative })
-	switch {
-	case slices.ContainsFunc(states, func(s authority) bool { return s.zone != states[0].zone }):
-		check.Warn("the servers have the name in different zones", "one of them holds a part of the domain as a zone of its own", "see which zones the servers hold; the table names them")
-	case len(states) > 1:
-		check.Warn("zone "+states[0].zone+": "+strings.Join(primaries(q), "; "),
-			"each of these servers names another as the zone's primary (SOA MNAME): all of them take changes, as Active Directory's do, and count for themselves, so that their serials say nothing",
-			"their records were compared; see the replication between them (Active Directory: repadmin /replsummary)")
-	case cached:
-		check.Warn("a server answers from its cache, or tells no serial", "it is a resolver, not a server of the zone: it shows a change only when the TTL is over", "name the zone's own servers in dns.servers")
-	}
-}
-
-// primaries says which serial each server has, and whom it names as the zone's primary.
-func primaries(q inquiry) (said []string) {
-	for _, v := range q.servers {
-		if v.of.authoritative {
-			said = append(said, fmt.Sprintf("%s has serial %d and names %s", v.who, v.of.serial, v.of.primary))
-		}
-	}
-	return said
 }
