@@ -90,7 +90,7 @@ func (d *directory) servicePrincipal(ctx context.Context) (*servicePrincipal, er
 }
 
 // provesApplication are codes that Entra ID gives only for an application that it knows.
-var provesApplication = []int{codeSecretWrong, codeSecretExpired, codeSecretNotAllowed, codeTokenForItself, codeNotAssigned, codeNoSession, codeRedirectUnknown, codeNoRedirects, 7000113, 700027, 65001, 650056, 50105, 53003}
+var provesApplication = []int{codeSecretWrong, codeSecretExpired, codeSecretNotAllowed, codeTokenForItself, codeNotAssigned, codeNoSession, codeRedirectUnknown, codeNoRedirects, 700027, 65001, 650056, 50105, 53003}
 
 // deniesApplication are codes that say that there is no application to be used.
 var deniesApplication = []int{codeAppUnknown, codeAppDisabled, codeAppNotInstalled}
@@ -222,5 +222,5 @@ func (d *directory) secretDateUnread(err error, answered answers.Date, minDays i
 	if err := judgeAnsweredDate(answered, minDays, d.now()); err != nil {
 		return err
 	}
-	return d.unread(err, expected, toReadApplications+" (or Application.ReadWrite.OwnedBy, for an application that owns itself)")
+	return d.unread(err, expected, toReadApplications)
 }

@@ -41,3 +41,13 @@ func TestWhichSecretItIs(t *testing.T) {
 		})
 	}
 }
+
+// No advice asks for a permission that lets the application change the directory.
+func TestNoAdviceToLetItWrite(t *testing.T) {
+	c, d, a := newCloud(t)
+	c.roles = nil
+	err := proveSecretDate(t.Context(), d, a)
+	if f := finding.As(err); f == nil || !f.Undecided || !strings.Contains(f.Do, toReadApplications) || strings.Contains(f.Do, "Write") {
+		t.Errorf("%v", err)
+	}
+}

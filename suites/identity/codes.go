@@ -52,7 +52,6 @@ var remedies = map[int]remedy{
 	codeSecretExpired:    {"4.1.4", "the client secret's last day has passed", "make a new client secret (Certificates & secrets) and set what entra.clientSecret refers to"},
 	codeSecretNotAllowed: {"4.1.4", "Entra ID saw no client secret in the request", "set what entra.clientSecret refers to; see that no proxy changes requests"},
 	7000216:              {"4.1.4", "Entra ID saw no client secret in the request", "set what entra.clientSecret refers to; see that no proxy changes requests"},
-	7000113:              {"4.1.4", "a policy of the tenant forbids client secrets", "allow client secrets for this application (Application management policies)"},
 	700027:               {"4.1.4", "the application signs with a certificate that Entra ID does not know", "use a client secret, as the checklist says"},
 	codeNoRedirects:      {"4.1.6", "the application has no redirect URI at all", "add entra.redirectUri under Authentication, platform Web"},
 	codeRedirectUnknown:  {"4.1.6", "this redirect URI is not among the application's", "add entra.redirectUri under Authentication, platform Web, letter by letter"},
