@@ -72,6 +72,8 @@ const (
 	toReadApplications = "Application.Read.All"
 	toReadGrants       = "DelegatedPermissionGrant.Read.All"
 	toReadGroups       = "GroupMember.Read.All"
+	// Either reads the groups of a user; the first is the checklist's.
+	toReadMemberships = toReadGroups + " (or User.Read.All)"
 )
 
 // registration reads the app registration.

@@ -323,7 +323,7 @@ func proveLogin(ctx context.Context, d *directory, redirectURI string, users ans
 	}
 	ids, how, err := d.groupsOf(ctx, t)
 	if err != nil {
-		return d.unread(err, "the groups of "+user.Name, toReadGroups)
+		return d.unread(err, "the groups of "+user.Name+" can be read", toReadMemberships)
 	}
 	check.Evidence("login of "+user.Name, how)
 	return judgeGroups(user.Name, ids, wanted, how)

@@ -231,8 +231,9 @@ func (d *directory) groupsOf(ctx context.Context, t *token) (ids []string, how s
 	if _, link := t.claims.Elsewhere["groups"]; !link && !t.claims.HasGroups {
 		return t.claims.Groups, fmt.Sprintf("the ID token lists %d", len(t.claims.Groups)), nil
 	}
-	// The link itself is for Azure AD Graph, which is no more, in many tenants.
-	found, err := list[member](ctx, d, "users/"+t.claims.Object+"/memberOf", url.Values{"$select": {"id"}, "$top": {"999"}}, nil)
+	// The link itself is for Azure AD Graph, which is no more, in many tenants. Tokens list
+	// groups that the user is in through another group, too.
+	found, err := list[member](ctx, d, "users/"+t.claims.Object+"/transitiveMemberOf", url.Values{"$select": {"id"}, "$top": {"999"}}, nil)
 	for _, one := range found {
 		ids = append(ids, one.ID)
 	}

@@ -52,7 +52,7 @@ func TestLogin(t *testing.T) {
 					all["_claim_sources"] = map[string]any{"src1": map[string]string{"endpoint": "https://graph.windows.net/x"}}
 				}
 			}
-		}, how: "Microsoft Graph lists 1"},
+		}, how: "Microsoft Graph lists 2"},
 		"page that is a program": {change: page("<html><script>draw()</script></html>"), is: errBrowser, want: "a program"},
 		"form at another host":   {change: page(strings.Replace(loginPage, `"login"`, `"`+elsewhereHost.URL+`/"`, 1)), is: errBrowser, want: "it goes on at"},
 		"form that is asked again": {change: func(c *cloud) {

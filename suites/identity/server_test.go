@@ -301,9 +301,9 @@ func (c *cloud) graph(w http.ResponseWriter, r *http.Request, path string) {
 			}
 			write(w, 200, map[string]any{"value": []any{}})
 		}
-	case path == "users/u1/memberOf":
+	case path == "users/u1/transitiveMemberOf":
 		if may(groupMemberReadAll.name) {
-			write(w, 200, map[string]any{"value": []any{map[string]string{"@odata.type": groupType, "id": usersID}}})
+			write(w, 200, map[string]any{"value": []any{map[string]string{"@odata.type": groupType, "id": usersID}, map[string]string{"@odata.type": groupType, "id": "around"}}})
 		}
 	case c.groups[group] == nil:
 		refuseGraph(w, 404, "Request_ResourceNotFound", "Resource does not exist.")

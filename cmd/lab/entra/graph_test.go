@@ -134,6 +134,7 @@ func TestResources(t *testing.T) {
 		{"groups/" + directory.AdminsID + "/members/$count", "2", 200, []string{"ConsistencyLevel", "eventual"}},
 		{"groups/" + directory.AdminsID + "/members/$count", "$count", 400, nil},
 		{"users/" + directory.TestUserID + "/memberOf", directory.UsersID, 200, nil},
+		{"users/" + directory.CrowdedID + "/transitiveMemberOf?$top=999", directory.UsersID, 200, nil},
 		{"users/" + directory.TenantID + "/memberOf", "Request_ResourceNotFound", 404, nil},
 		{"devices", "BadRequest", 400, nil},
 	} {

@@ -30,6 +30,7 @@ var (
 	readApplications = []string{"Application.Read.All", "Application.ReadWrite.OwnedBy", "Application.ReadWrite.All", "Directory.Read.All"}
 	readGrants       = []string{"DelegatedPermissionGrant.Read.All", "DelegatedPermissionGrant.ReadWrite.All", "Directory.Read.All"}
 	readGroups       = []string{"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"}
+	readMemberships  = append([]string{"User.Read.All"}, readGroups...)
 	// readUsers lets members be seen with more than their object IDs.
 	readUsers = []string{"User.ReadBasic.All", "User.Read.All", "Directory.Read.All"}
 )
@@ -48,10 +49,11 @@ func routes() []route {
 		{"GET", "groups/*", readGroups, getGroup},
 		{"GET", "groups/*/members", readGroups, listMembers},
 		{"GET", "groups/*/members/$count", readGroups, countMembers},
+		{"GET", "users/*/memberOf", readMemberships, listMemberOf},
 		// No group of the lab is in another.
 		{"GET", "groups/*/transitiveMembers", readGroups, listMembers},
 		{"GET", "groups/*/transitiveMembers/microsoft.graph.user", readGroups, listMembers},
-		{"GET", "users/*/memberOf", readGroups, listMemberOf},
+		{"GET", "users/*/transitiveMemberOf", readMemberships, listMemberOf},
 		{"POST", "users/*/getMemberObjects", readGroups, getMemberObjects},
 	}
 }
