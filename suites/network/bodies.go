@@ -66,7 +66,7 @@ func (v visitor) upload(ctx context.Context, size int64, within time.Duration) e
 	body, answer, err := v.post(limited, size, false)
 	sent := body.sent.Load()
 	// What lies in buffers on a slow line is seconds long, in which nothing more is taken.
-	if err != nil && ctx.Err() == nil && limited.Err() != nil && body.flowed(within/4) {
+	if err != nil && sent < size && ctx.Err() == nil && limited.Err() != nil && body.flowed(within/4) {
 		return tooSlow(expected, sent, within).Because(err)
 	}
 	if err != nil && sent < size && outbound.TroubleOf(err) == outbound.Broken {

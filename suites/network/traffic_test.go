@@ -160,6 +160,21 @@ func TestSlowUpload(t *testing.T) {
 	expectFinding(t, proxyTo(t, backend, nil, taking(1_000_000), nil).upload(t.Context(), size, 3*time.Second), "failed", "no answer in time", "limits")
 }
 
+// TestUploadWithoutAnAnswer: where all of it was taken, the time was not too short for it.
+func TestUploadWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	backend, _ := backendHere(t)
+	const within = 6 * time.Second
+	late := func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			time.Sleep(within * 4 / 5)
+			io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+		})
+	}
+	expectFinding(t, proxyTo(t, backend, nil, late, nil).upload(t.Context(), 20_000_000, within), "failed", "no answer in time", "after 20000000 bytes")
+}
+
 func TestEventsComeOneByOne(t *testing.T) {
 	t.Parallel()
 	backend, _ := backendHere(t)
