@@ -1,7 +1,7 @@
 // Package certificates checks section 3, TLS/SSL certificates: the files that were handed over
 // (the company's CA, the server certificate with its chain and private key), and what the load
 // balancer really shows under JupyterHub's name. It never prints, copies or stores a private
-// key, and sends nothing to the load balancer but the name.
+// key, and sends nothing to the load balancer but the name, or one beside it that nobody made.
 package certificates
 
 import (

@@ -43,7 +43,11 @@ func judgeSame(s served, leaf *x509.Certificate) *finding.Finding {
 		return nil
 	}
 	why, do := "the certificate was renewed, and the file is the old one", "name the file of the served certificate in "+bundleKey
-	if shown.NotBefore.Before(leaf.NotBefore) {
+	switch {
+	case !sameNames(shown, leaf):
+		why = "JupyterHub's Ingress uses another Secret than the one with the file's certificate, or the certificate was renewed with other names"
+		do = "give the load balancer or ingress controller the file's certificate (the Ingress' TLS secret), or " + do
+	case shown.NotBefore.Before(leaf.NotBefore):
 		why, do = "the certificate was renewed, and the new one is not in use yet", "give the new one to the load balancer or ingress controller"
 	}
 	return finding.Failed("the certificate of the file, "+described(leaf), s.address+" shows "+described(shown), why, do)

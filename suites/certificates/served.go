@@ -74,24 +74,14 @@ func look(ctx context.Context, leaf *x509.Certificate) served {
 		check.NoError(f, "look at the served certificate")
 	}
 	check.Evidence("served at "+address, listed(s.chain))
-	if f := judgeForeign(s, leaf, name); f != nil {
+	other := func() beside {
+		check.Step("look at what a name that nobody made is shown at %s", address)
+		b := lookBeside(ctx, address, name)
+		check.Evidence("served at "+address+" to "+b.name, b.found)
+		return b
+	}
+	if f := judgeForeign(s, leaf, name, other); f != nil {
 		check.NoError(f, "look at the served certificate")
 	}
 	return s
-}
-
-// judgeForeign returns a finding for a certificate that is neither the file's nor for the name.
-// One that stands for the name by a wildcard only, and for other names than the file's, is no
-// other generation of that one: the company's default certificate may be like that.
-func judgeForeign(s served, leaf *x509.Certificate, name string) *finding.Finding {
-	shown := s.chain[0]
-	if leaf != nil && shown.Equal(leaf) {
-		return nil
-	}
-	if !isForAnother(shown, name) && (leaf == nil || isNamedIn(shown, name) || sameNames(shown, leaf)) {
-		return nil
-	}
-	return finding.NotDecided(s.address+" shows the certificate of "+name, "it shows the one of "+called(shown)+", for "+orNothing(namesOf(shown)),
-		"there is no Ingress for "+name+" yet, so that the default certificate of the load balancer or ingress controller is shown",
-		"run it again once JupyterHub's Ingress with its TLS secret is there, or make this certificate the default one")
 }

@@ -87,31 +87,6 @@ func TestLookAt(t *testing.T) {
 	says(t, "stopped", asError(f), "interrupted")
 }
 
-func TestForeignCertificates(t *testing.T) {
-	c := newCompany(t)
-	fake := issue(t, "TRAEFIK DEFAULT CERT", nil, func(template *x509.Certificate) { template.DNSNames = []string{"x.traefik.default"} })
-	wrong := issue(t, hub, c.issuing, also(func(template *x509.Certificate) { template.DNSNames = []string{"x.aiv.internal"} }))
-	show := func(p *pair) served { return served{"vip:443", certificatesOf(p)} }
-	says(t, "ours", asError(judgeForeign(show(c.leaf), nil, hub)))
-	says(t, "the file's, for another name", asError(judgeForeign(show(wrong), wrong.Certificate, hub)))
-	named := func(names ...string) *pair {
-		return issue(t, names[0], c.issuing, also(func(template *x509.Certificate) { template.DNSNames = names }))
-	}
-	companys := named("*.aiv.internal", "aiv.internal")
-	says(t, "a wildcard, no file", asError(judgeForeign(show(companys), nil, hub)))
-	says(t, "the file's, a wildcard", asError(judgeForeign(show(companys), companys.Certificate, hub)))
-	says(t, "another of the file's wildcards", asError(judgeForeign(show(named("AIV.internal", "*.aiv.internal")), companys.Certificate, hub)))
-	says(t, "another of the file's names", asError(judgeForeign(show(named(hub, "*."+hub)), c.leaf.Certificate, hub)))
-	says(t, "with the name", asError(judgeForeign(show(named(hub, "*.aiv.internal")), c.leaf.Certificate, hub)))
-	for name, shown := range map[string]*pair{"TRAEFIK DEFAULT CERT": fake, "*.aiv.internal": companys} {
-		f := judgeForeign(show(shown), c.leaf.Certificate, hub)
-		says(t, name, asError(f), name, "no Ingress for "+hub)
-		if f == nil || !f.Undecided {
-			t.Errorf("%s: a default certificate decides", name)
-		}
-	}
-}
-
 func TestAddress(t *testing.T) {
 	a := &answers.File{}
 	a.DNS.Domain = hub
