@@ -65,6 +65,8 @@ type servicePrincipal struct {
 	Enabled *bool  `json:"accountEnabled"`
 	// AssignmentRequired keeps users out who are not assigned.
 	AssignmentRequired bool `json:"appRoleAssignmentRequired"`
+	// Scopes are the delegated permissions that it offers.
+	Scopes []struct{ ID, Value string } `json:"oauth2PermissionScopes"`
 }
 
 // Application permissions that reading takes, for those who do not grant them.

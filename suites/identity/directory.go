@@ -56,7 +56,7 @@ type directory struct {
 	registered  once[*application]
 	principal   once[*servicePrincipal]
 	assigned    once[[]appRoleAssignment]
-	granted     once[[]permissionGrant]
+	granted     once[consents]
 	groups      map[string]*once[*group]
 }
 

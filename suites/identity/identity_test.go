@@ -163,7 +163,27 @@ func TestDefects(t *testing.T) {
 		}), outcome{map[string]string{"4.1.7.2": "requests User.Read (delegated)"}, groupIDs}},
 		"permission in its other form": {with(func(c *cloud) {
 			c.requested[1] = map[string]string{"type": scopeType, "id": groupMemberReadAll.delegated}
-		}), outcome{map[string]string{"4.1.7.2": "in its other form, delegated"}, nil}},
+		}), outcome{map[string]string{"4.1.7.2": "in its other form, delegated", "4.1.8": "GroupMember.Read.All (delegated)"}, nil}},
+		"delegated permission without consent": {with(func(c *cloud) {
+			c.requested = append(c.requested, map[string]string{"type": scopeType, "id": directoryReadDelegated})
+		}), outcome{map[string]string{"4.1.8": "consent is missing for Directory.Read.All (delegated)"}, nil}},
+		"delegated permission with consent": {with(func(c *cloud) {
+			c.requested = append(c.requested, map[string]string{"type": scopeType, "id": directoryReadDelegated})
+			c.grants[0]["scope"] += " Directory.Read.All"
+		}), outcome{}},
+		"delegated permission of no name": {with(func(c *cloud) { c.requested = append(c.requested, map[string]string{"type": scopeType, "id": "gone"}) }),
+			outcome{nil, []string{"4.1.8"}}},
+		"application permission of no name": {with(func(c *cloud) { c.requested = append(c.requested, map[string]string{"type": roleType, "id": "new"}) }),
+			outcome{map[string]string{"4.1.8": "consent is missing for new (application)"}, nil}},
+		"Graph itself cannot be read": {answer("/v1.0/servicePrincipals(appId='"+graphAppID, func(w http.ResponseWriter, _ *http.Request) {
+			refuseGraph(w, 403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+		}), outcome{nil, []string{"4.1.7.1", "4.1.8"}}},
+		"assignments cannot be read": {answer("/appRoleAssignments", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }),
+			outcome{}},
+		"assignments cannot be read, one of them unknown": {func(c *cloud, d *directory, a *answers.Entra) {
+			c.requested = append(c.requested, map[string]string{"type": roleType, "id": "new"})
+			answer("/appRoleAssignments", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })(c, d, a)
+		}, outcome{nil, []string{"4.1.8"}}},
 		"User.Read for the application": {func(_ *cloud, _ *directory, a *answers.Entra) { a.Permissions.UserRead = answers.Application },
 			outcome{map[string]string{"4.1.7.1": "as a delegated permission only"}, nil}},
 		"may not read applications": {with(func(c *cloud) { c.roles = []string{groupMemberReadAll.name} }), outcome{nil, []string{"4.1.5", "4.1.7.1", "4.1.8"}}},

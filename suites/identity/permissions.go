@@ -91,6 +91,9 @@ type access struct {
 	// users, and for single ones.
 	everybody, somebody []string
 	grantsErr           error
+	// delegatedNames are the names of Microsoft Graph's delegated permissions by ID; nil where
+	// nothing was consented to.
+	delegatedNames map[string]string
 }
 
 // access reads what can be read; its error is that of the token.
@@ -122,9 +125,9 @@ func (d *directory) access(ctx context.Context) (*access, error) {
 	for _, one := range assignments {
 		a.assigned = append(a.assigned, one.Role)
 	}
-	grants, err := d.granted.get(func() ([]permissionGrant, error) { return d.grants(ctx, principal) })
-	a.grantsErr = err
-	for _, grant := range grants {
+	granted, err := d.granted.get(func() (consents, error) { return d.consents(ctx, principal) })
+	a.grantsErr, a.delegatedNames = err, granted.names
+	for _, grant := range granted.grants {
 		scopes := strings.Fields(grant.Scope)
 		if grant.ConsentType == "AllPrincipals" {
 			a.everybody = append(a.everybody, scopes...)
@@ -148,18 +151,28 @@ func (d *directory) principalID(ctx context.Context, t *token) (string, error) {
 	return principal.ID, nil
 }
 
-// grants returns the consent to delegated permissions of Microsoft Graph: others may have
-// permissions of the same name.
-func (d *directory) grants(ctx context.Context, principal string) ([]permissionGrant, error) {
+// consents is what was consented to of Microsoft Graph's delegated permissions, and the names
+// of all of these by ID.
+type consents struct {
+	grants []permissionGrant
+	names  map[string]string
+}
+
+// consents leaves out other services, which may have permissions of the same name.
+func (d *directory) consents(ctx context.Context, principal string) (consents, error) {
 	grants, err := list[permissionGrant](ctx, d, "oauth2PermissionGrants", url.Values{"$filter": {"clientId eq '" + principal + "'"}}, nil)
 	if err != nil || len(grants) == 0 {
-		return nil, err
+		return consents{}, err
 	}
-	graph, err := read[servicePrincipal](ctx, d, "servicePrincipals(appId='"+graphAppID+"')", selecting("id"))
+	graph, err := read[servicePrincipal](ctx, d, "servicePrincipals(appId='"+graphAppID+"')", selecting("id,oauth2PermissionScopes"))
 	if err != nil {
-		return grants, nil
+		return consents{}, err
 	}
-	return slices.DeleteFunc(grants, func(g permissionGrant) bool { return g.Resource != "" && g.Resource != graph.ID }), nil
+	names := map[string]string{}
+	for _, scope := range graph.Scopes {
+		names[scope.ID] = scope.Value
+	}
+	return consents{slices.DeleteFunc(grants, func(g permissionGrant) bool { return g.Resource != "" && g.Resource != graph.ID }), names}, nil
 }
 
 // requests says whether the registration asks for the permission; false, too, where it could
@@ -173,20 +186,28 @@ func (a *access) requestedNames() string {
 	var names []string
 	for _, one := range a.requested {
 		kind, id, _ := strings.Cut(one, " ")
-		name := namesOfPermissions[id]
-		if name == "" {
-			name = id
-		}
 		form := answers.Delegated
 		if kind == roleType {
 			form = answers.Application
 		}
-		names = append(names, permission{name: name}.in(form))
+		names = append(names, a.named(id).in(form))
 	}
 	if len(names) == 0 {
 		return "none of Microsoft Graph's"
 	}
 	return strings.Join(names, ", ")
+}
+
+// named returns the permission of an ID, called by that where its name is not known.
+func (a *access) named(id string) permission {
+	name := a.delegatedNames[id]
+	if name == "" {
+		name = namesOfPermissions[id]
+	}
+	if name == "" {
+		name = id
+	}
+	return permission{name, id, id}
 }
 
 // consent is how far a permission is granted.
@@ -212,6 +233,8 @@ func (a *access) consentTo(p permission, form answers.EntraPermission) (consent,
 		return notGranted, nil
 	case a.grantsErr != nil:
 		return notGranted, a.grantsErr
+	case a.delegatedNames != nil && a.delegatedNames[p.delegated] == "" && p.name == p.delegated:
+		return notGranted, finding.NotDecided("Microsoft Graph offers the delegated permission "+p.name, "it names none with this ID", "the registration requests one that was withdrawn, or the directory hides it", "remove the permission (API permissions), or look by hand")
 	case holds(a.everybody):
 		return grantedToAll, nil
 	case holds(a.somebody):
@@ -241,7 +264,7 @@ func (d *directory) judgePermission(a *access, p permission, form answers.EntraP
 	granted, err := a.consentTo(p, form)
 	switch {
 	case err != nil:
-		return d.unread(err, expected, toReadGrants)
+		return d.unread(err, expected, toReadConsent(err))
 	case granted == notGranted && form == answers.Application:
 		return finding.Failed(expected, "a token of the application holds "+listed(a.roles), "no administrator consented to it", consentAdvice)
 	case granted == notGranted:
@@ -255,71 +278,6 @@ func listed(permissions []string) string {
 		return "no permission"
 	}
 	return strings.Join(permissions, ", ")
-}
-
-// wanted is a permission in the form that consent to it is looked for.
-type wanted struct {
-	permission
-	form answers.EntraPermission
-}
-
-// wantedOf returns the permissions of the checklist in the answered forms, or else in those
-// in which they are requested.
-func wantedOf(a *access, answered answers.EntraPermissions) []wanted {
-	all := []wanted{{userRead, answered.UserRead}, {groupMemberReadAll, answered.GroupMemberReadAll}}
-	for i, w := range all {
-		if w.form != "" {
-			continue
-		}
-		all[i].form = answers.Delegated
-		if w.application != "" && (a.requests(w.permission, answers.Application) || slices.Contains(a.roles, w.name)) {
-			all[i].form = answers.Application
-		}
-	}
-	return all
-}
-
-// judgeConsent says whether an administrator consented to all that the application asks for.
-// What it does not ask for is for 4.1.7 to say.
-func (d *directory) judgeConsent(a *access, all []wanted) error {
-	expected := "an administrator consented to every permission that the application requests"
-	var lacking []string
-	var unread error
-	if a.requestedErr == nil {
-		all = slices.DeleteFunc(slices.Clone(all), func(w wanted) bool { return !a.requests(w.permission, w.form) })
-		if len(a.requested) == 0 {
-			return finding.NotDecided(expected, "it requests none", "", "see item 4.1.7")
-		}
-	}
-	for _, w := range all {
-		granted, err := a.consentTo(w.permission, w.form)
-		switch {
-		case err != nil:
-			unread = err
-		case granted == grantedToSome:
-			lacking = append(lacking, w.in(w.form)+" (granted to single users only)")
-		case granted == notGranted:
-			lacking = append(lacking, w.in(w.form))
-		}
-	}
-	if a.assignedErr == nil {
-		for _, one := range a.requested {
-			kind, id, _ := strings.Cut(one, " ")
-			if name := namesOfPermissions[id]; kind == roleType && !slices.Contains(a.assigned, id) && name != groupMemberReadAll.name {
-				if name == "" {
-					name = id
-				}
-				lacking = append(lacking, permission{name: name}.in(answers.Application))
-			}
-		}
-	}
-	switch {
-	case len(lacking) > 0:
-		return finding.Failed(expected, "consent is missing for "+strings.Join(lacking, ", "), "the permissions were added, and no administrator consented afterwards", consentAdvice)
-	case unread != nil:
-		return d.unread(unread, expected, toReadGrants)
-	}
-	return nil
 }
 
 // judgeListing says whether the application really reads who is in a group with the

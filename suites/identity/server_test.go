@@ -37,6 +37,8 @@ const (
 
 	principalID      = "bbbbbbbb-0000-4000-8000-000000000001"
 	graphPrincipalID = "bbbbbbbb-0000-4000-8000-000000000002"
+
+	directoryReadDelegated = "06da0dbc-49e2-44d2-8312-53f166ab848a"
 )
 
 var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
@@ -277,7 +279,9 @@ func (c *cloud) graph(w http.ResponseWriter, r *http.Request, path string) {
 			write(w, 200, map[string]any{"id": principalID, "accountEnabled": true})
 		}
 	case path == "servicePrincipals(appId='"+graphAppID+"')":
-		write(w, 200, map[string]any{"id": graphPrincipalID})
+		write(w, 200, map[string]any{"id": graphPrincipalID, "oauth2PermissionScopes": []any{
+			map[string]string{"id": userRead.delegated, "value": userRead.name}, map[string]string{"id": groupMemberReadAll.delegated, "value": groupMemberReadAll.name},
+			map[string]string{"id": directoryReadDelegated, "value": "Directory.Read.All"}}})
 	case path == "servicePrincipals/"+principalID+"/appRoleAssignments":
 		if !may("Application.Read.All") {
 			return
