@@ -80,7 +80,7 @@ const (
 
 // registration reads the app registration.
 func (d *directory) registration(ctx context.Context) (*application, error) {
-	return d.registered.get(func() (*application, error) {
+	return d.registered.get(ctx, func() (*application, error) {
 		return read[application](ctx, d, "applications(appId='"+d.clientID+"')",
 			selecting("id,appId,displayName,createdDateTime,signInAudience,groupMembershipClaims,optionalClaims,web,spa,publicClient,passwordCredentials,requiredResourceAccess"))
 	})
@@ -88,7 +88,7 @@ func (d *directory) registration(ctx context.Context) (*application, error) {
 
 // servicePrincipal reads what the application is in this tenant.
 func (d *directory) servicePrincipal(ctx context.Context) (*servicePrincipal, error) {
-	return d.principal.get(func() (*servicePrincipal, error) {
+	return d.principal.get(ctx, func() (*servicePrincipal, error) {
 		return read[servicePrincipal](ctx, d, "servicePrincipals(appId='"+d.clientID+"')", selecting("id,accountEnabled,appRoleAssignmentRequired"))
 	})
 }
@@ -101,7 +101,7 @@ var deniesApplication = []int{codeAppUnknown, codeAppDisabled, codeAppNotInstall
 
 // recognise returns how the tenant was seen to know the application.
 func (d *directory) recognise(ctx context.Context, redirectURI string) (string, error) {
-	return d.known.get(func() (string, error) {
+	return d.known.get(ctx, func() (string, error) {
 		expected := "tenant " + d.tenant + " knows application " + d.clientID
 		how, err := d.recogniseBy(ctx, redirectURI)
 		code := codeOf(err)

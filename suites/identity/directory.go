@@ -129,17 +129,18 @@ func (d *directory) sendAs(client *http.Client, request *http.Request) (*http.Re
 	return response, body, err
 }
 
-// once keeps what its first use came to, an error too. One that was interrupted is not kept.
+// once keeps what its first use came to, an error too, but none that came when the time of
+// one item was up: the next has its own.
 type once[T any] struct {
 	done  bool
 	value T
 	err   error
 }
 
-func (o *once[T]) get(make func() (T, error)) (T, error) {
+func (o *once[T]) get(ctx context.Context, make func() (T, error)) (T, error) {
 	if !o.done {
 		o.value, o.err = make()
-		o.done = !errors.Is(o.err, context.Canceled)
+		o.done = o.err == nil || ctx.Err() == nil
 	}
 	return o.value, o.err
 }

@@ -36,7 +36,7 @@ func (d *directory) groupByID(ctx context.Context, id string) (*group, error) {
 	if d.groups[id] == nil {
 		d.groups[id] = &once[*group]{}
 	}
-	return d.groups[id].get(func() (*group, error) {
+	return d.groups[id].get(ctx, func() (*group, error) {
 		return read[group](ctx, d, "groups/"+id, selecting("id,displayName,securityEnabled"))
 	})
 }

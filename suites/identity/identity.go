@@ -51,7 +51,7 @@ func (e *entrance) open() *directory {
 
 // confess records that the directory only stands for Entra ID, where its configuration says so.
 func (e *entrance) confess(ctx context.Context) {
-	if e.directory == nil {
+	if e.directory == nil || ctx.Err() != nil {
 		return
 	}
 	_, _ = e.directory.discover(ctx) // item 4.1.3 tells what is wrong with it

@@ -118,14 +118,14 @@ func (d *directory) access(ctx context.Context) (*access, error) {
 		a.assignedErr, a.grantsErr = err, err
 		return a, nil
 	}
-	assignments, err := d.assigned.get(func() ([]appRoleAssignment, error) {
+	assignments, err := d.assigned.get(ctx, func() ([]appRoleAssignment, error) {
 		return list[appRoleAssignment](ctx, d, "servicePrincipals/"+principal+"/appRoleAssignments", nil, nil)
 	})
 	a.assignedErr = err
 	for _, one := range assignments {
 		a.assigned = append(a.assigned, one.Role)
 	}
-	granted, err := d.granted.get(func() (consents, error) { return d.consents(ctx, principal) })
+	granted, err := d.granted.get(ctx, func() (consents, error) { return d.consents(ctx, principal) })
 	a.grantsErr, a.delegatedNames = err, granted.names
 	for _, grant := range granted.grants {
 		scopes := strings.Fields(grant.Scope)

@@ -36,7 +36,7 @@ type discovery struct {
 
 // discover loads the tenant's OpenID configuration and its keys, and judges both.
 func (d *directory) discover(ctx context.Context) (*discovery, error) {
-	return d.discovered.get(func() (*discovery, error) {
+	return d.discovered.get(ctx, func() (*discovery, error) {
 		address := d.of("v2.0/.well-known/openid-configuration")
 		expected := "tenant " + d.tenant + " has an OpenID configuration at " + d.login.String()
 		found := new(discovery)

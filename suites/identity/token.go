@@ -86,12 +86,12 @@ func (d *directory) graphScope() string { return d.graph.String() + "/.default" 
 
 // ownToken returns a token for the application itself.
 func (d *directory) ownToken(ctx context.Context) (*token, error) {
-	return d.own.get(func() (*token, error) { return d.request(ctx, d.ownScope()) })
+	return d.own.get(ctx, func() (*token, error) { return d.request(ctx, d.ownScope()) })
 }
 
 // graphToken returns a token for Microsoft Graph.
 func (d *directory) graphToken(ctx context.Context) (*token, error) {
-	return d.forGraph.get(func() (*token, error) {
+	return d.forGraph.get(ctx, func() (*token, error) {
 		// A secret that was refused once is not sent again.
 		if d.own.done && refusesSecret(codeOf(d.own.err)) {
 			return nil, d.own.err

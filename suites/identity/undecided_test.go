@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -101,5 +102,27 @@ func TestKeysOfAnotherKind(t *testing.T) {
 	})
 	if err := proveSecret(t.Context(), d, a); err != nil {
 		t.Error(err)
+	}
+}
+
+// The time of one item is not that of the next: what it cut off is not kept.
+func TestTimeUp(t *testing.T) {
+	c, d, a := newCloud(t)
+	c.answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		_ = r.ParseForm() // the end of a request shows once it is read
+		<-r.Context().Done()
+		return true
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	for _, item := range items {
+		_ = item.prove(ctx, d, a)
+	}
+	(&entrance{directory: d}).confess(ctx)
+	c.answer = nil
+	for _, item := range items {
+		if err := item.prove(t.Context(), d, a); err != nil {
+			t.Errorf("%s: %v", item.id, err)
+		}
 	}
 }
