@@ -85,9 +85,7 @@ func (d *directory) unread(err error, expected, permission string) *finding.Find
 	case asGraph(err) != nil:
 		return asGraph(err).finding(expected)
 	case errors.As(err, &connection) && !d.isLogin(connection):
-		f := explain(err, expected, graphKey)
-		f.Undecided = true
-		return f
+		return explain(err, expected, graphKey)
 	case finding.As(err) != nil && asLogin(err) == nil && connection == nil:
 		f := *finding.As(err)
 		return finding.NotDecided(expected, f.Found, f.Why, f.Do).Because(err)

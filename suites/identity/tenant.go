@@ -42,11 +42,14 @@ func (d *directory) discover(ctx context.Context) (*discovery, error) {
 		found := new(discovery)
 		date, err := d.document(ctx, address, found)
 		if err != nil {
-			return nil, explain(err, expected, loginKey)
+			return nil, unloaded(err, expected)
 		}
 		d.simulated = found.Simulated
 		if !date.IsZero() {
 			found.ahead = date.Sub(d.now()).Round(time.Second)
+		}
+		if found.Issuer == "" {
+			return nil, finding.NotDecided(expected, "the answer names no issuer", "a proxy or something else than Entra ID answered", "correct entra.loginUrl, or see what the company's proxy does with it")
 		}
 		if !d.isIssuer(found.Issuer) {
 			return nil, finding.Failed("the tenant's issuer is "+d.of("v2.0"), "its OpenID configuration says "+quoted(found.Issuer),
@@ -63,6 +66,15 @@ func (d *directory) discover(ctx context.Context) (*discovery, error) {
 	})
 }
 
+// unloaded explains why a document of the tenant did not load. That fails only where Entra ID
+// itself says that there is no such tenant: the runner's network, a proxy in it and the CAs of
+// the runner's image say nothing about the tenant's ID.
+func unloaded(err error, expected string) *finding.Finding {
+	f := explain(err, expected, loginKey)
+	f.Undecided = remedies[codeOf(err)].item != "4.1.3"
+	return f
+}
+
 // countKeys loads the keys and returns how many of them verify signatures.
 func (d *directory) countKeys(ctx context.Context, address string) (int, error) {
 	expected := "the tenant's signing keys load from " + address
@@ -74,7 +86,7 @@ func (d *directory) countKeys(ctx context.Context, address string) (int, error) 
 		} `json:"keys"`
 	}
 	if _, err := d.document(ctx, address, &set); err != nil {
-		return 0, explain(err, expected, loginKey)
+		return 0, unloaded(err, expected)
 	}
 	count := 0
 	for _, key := range set.Keys {
@@ -99,7 +111,7 @@ func (d *directory) document(ctx context.Context, address string, into any) (tim
 		return time.Time{}, loginRefusal(what, response.StatusCode, body)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return time.Time{}, finding.Failed(what+" is answered with JSON", "another kind of text: "+err.Error(), "a proxy or something else than Entra ID answered",
+		return time.Time{}, finding.NotDecided(what+" is answered with JSON", "another kind of text: "+err.Error(), "a proxy or something else than Entra ID answered",
 			"correct entra.loginUrl, or see what the company's proxy does with it").Because(err)
 	}
 	date, err := http.ParseTime(response.Header.Get("Date"))

@@ -215,7 +215,8 @@ func (d *directory) judge(t *token, audiences ...string) error {
 	return nil
 }
 
-// judgeClock holds the clock of Entra ID against the runner's.
+// judgeClock holds the clock of Entra ID against the runner's. That they differ decides
+// nothing: the runner's own is wrong more often than that of Entra ID.
 func judgeClock(ahead time.Duration) error {
 	if ahead.Abs() <= clockLimit {
 		return nil
@@ -233,8 +234,8 @@ func besideOurs(ahead time.Duration) string {
 }
 
 func clocksDiffer(expected, found string) error {
-	return finding.Failed(expected, found, "one of the two clocks is wrong: tokens are refused as not yet valid, or as expired",
-		"synchronise the clocks of the runner and of the cluster's nodes (chronyc tracking, timedatectl)")
+	return finding.NotDecided(expected, found, "one of the two clocks is wrong, most likely the runner's: whoever has a wrong one refuses tokens as not yet valid, or as expired",
+		"correct the clock of the machine that the runner is on (chronyc tracking, timedatectl), and run it again; see that the cluster's nodes are synchronised, too")
 }
 
 func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }

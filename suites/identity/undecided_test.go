@@ -126,3 +126,31 @@ func TestTimeUp(t *testing.T) {
 		}
 	}
 }
+
+// A clock is named with what to do, the runner's own first.
+func TestClocks(t *testing.T) {
+	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
+		f := finding.As(judgeClock(ahead))
+		if f == nil || !f.Undecided || !strings.HasPrefix(f.Do, "correct the clock of the machine that the runner is on") {
+			t.Errorf("%s: %v", ahead, f)
+		}
+	}
+}
+
+// Only Entra ID's own word that there is no such tenant, or another tenant's issuer, fails 4.1.3.
+func TestTenantTroubles(t *testing.T) {
+	for name, respond := range tokenTroubles {
+		t.Run(name, func(t *testing.T) {
+			for _, part := range []string{"/openid-configuration", "/keys"} {
+				c, d, a := newCloud(t)
+				c.answer = at(part, respond)
+				expect(t, "4.1.3", proveTenant(t.Context(), d, a), outcome{undecided: []string{"4.1.3"}})
+			}
+		})
+	}
+	c, d, a := newCloud(t)
+	c.answer = at("/openid-configuration", func(w http.ResponseWriter, _ *http.Request) { write(w, 200, map[string]string{"error": "blocked"}) })
+	expect(t, "4.1.3", proveTenant(t.Context(), d, a), outcome{undecided: []string{"4.1.3"}})
+	c.answer, d.discovered = at("/openid-configuration", refusal(400, "invalid_request", "AADSTS900023: Specified tenant identifier is neither.")), once[*discovery]{}
+	expect(t, "4.1.3", proveTenant(t.Context(), d, a), outcome{failed: map[string]string{"4.1.3": "AADSTS900023"}})
+}
