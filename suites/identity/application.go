@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -204,16 +203,6 @@ func judgeAnsweredDate(answered answers.Date, minDays int, now time.Time) error 
 			"it was not renewed yet, or the answer is out of date", "make a new client secret (Certificates & secrets), and set what entra.clientSecret refers to and entra.secretExpires")
 	}
 	return nil
-}
-
-// isMissing says that Microsoft Graph knows no such thing.
-func isMissing(err error) bool { return statusOf(err) == http.StatusNotFound }
-
-// isForeign says that Microsoft Graph knows no such registration in the tenant. That it is
-// Microsoft Graph which says so, and no proxy, its code tells.
-func isForeign(err error) bool {
-	e := asGraph(err)
-	return e != nil && e.status == http.StatusNotFound && e.code == "Request_ResourceNotFound"
 }
 
 // secretDateUnread returns the finding where the directory does not tell the secret's last

@@ -44,18 +44,18 @@ func (e *graphError) Error() string {
 func (e *graphError) finding(expected string) *finding.Finding {
 	why, do := "Microsoft Graph refuses it for a reason of its own", "see Microsoft Graph's own words above"
 	switch {
-	case e.status == http.StatusUnauthorized:
-		why, do = "Microsoft Graph does not accept the token: it is for another service or another cloud, or a clock is wrong", "correct entra.graphUrl: it must belong to the same cloud as entra.loginUrl; see item 4.1.4"
-	case e.status == http.StatusForbidden:
-		why, do = "the application lacks the permission to read it", "grant it the permission, or look by hand"
-	case e.status == http.StatusNotFound:
-		why, do = "the directory has none", "see item 4.1.1"
 	case e.status == http.StatusTooManyRequests:
 		why, do = "Microsoft Graph limits requests, for longer than the runner waits", "run it again later"
 	case e.status >= 500:
 		why, do = "Microsoft Graph, or a proxy before it, has trouble of its own", "see Microsoft's service health, then run it again"
 	case e.code == "":
 		why, do = "a proxy or something else than Microsoft Graph answered", "correct entra.graphUrl, or see what the company's proxy does with it"
+	case e.status == http.StatusUnauthorized:
+		why, do = "Microsoft Graph does not accept the token: it is for another service or another cloud, or a clock is wrong", "correct entra.graphUrl: it must belong to the same cloud as entra.loginUrl; see item 4.1.4"
+	case e.status == http.StatusForbidden:
+		why, do = "the application lacks the permission to read it", "grant it the permission, or look by hand"
+	case e.status == http.StatusNotFound:
+		why, do = "the directory has none", "see item 4.1.1"
 	}
 	return finding.NotDecided(expected, short(e.Error()), why, do).Because(e)
 }
@@ -66,12 +66,16 @@ func asGraph(err error) *graphError {
 	return e
 }
 
-// statusOf returns the status of a refusal by Microsoft Graph, 0 for another error or none.
-func statusOf(err error) int {
-	if e := asGraph(err); e != nil {
-		return e.status
-	}
-	return 0
+// isMissing says that Microsoft Graph itself knows no such thing: proxies answer with 404, too.
+func isMissing(err error) bool {
+	e := asGraph(err)
+	return e != nil && e.status == http.StatusNotFound && e.code == "Request_ResourceNotFound"
+}
+
+// isForbidden says that Microsoft Graph itself refuses it for want of a permission.
+func isForbidden(err error) bool {
+	e := asGraph(err)
+	return e != nil && e.status == http.StatusForbidden && e.code != ""
 }
 
 // unread returns the finding for an item that needs something of the directory which could
@@ -79,7 +83,7 @@ func statusOf(err error) int {
 func (d *directory) unread(err error, expected, permission string) *finding.Finding {
 	var connection *url.Error
 	switch {
-	case statusOf(err) == http.StatusForbidden:
+	case isForbidden(err):
 		return finding.NotDecided(expected, short(err.Error()), "the application may not read it: without a signed-in user, that takes the application permission "+permission,
 			"grant "+permission+" (API permissions, Application, with admin consent), for the time of the run if need be; or have an administrator look by hand").Because(err)
 	case asGraph(err) != nil:

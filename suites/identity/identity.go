@@ -103,7 +103,7 @@ func proveRegistration(ctx context.Context, d *directory, a answers.Entra) error
 		if !app.Created.IsZero() {
 			check.Evidence("created", app.Created.UTC().Format(time.DateOnly))
 		}
-	case isForeign(err):
+	case isMissing(err):
 		return finding.Failed("application "+d.clientID+" is registered in tenant "+d.tenant, "the tenant holds its service principal only: the registration is in another tenant",
 			"it is a multi-tenant application of somebody else, who rules over its client secrets, redirect URIs and permissions", "register an application in this tenant (App registrations), and set entra.clientId and entra.clientSecret").Because(err)
 	default:

@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -284,10 +283,10 @@ func listed(permissions []string) string {
 // permission that its token holds.
 func (d *directory) judgeListing(ctx context.Context, group string) (string, error) {
 	members, err := d.membersOf(ctx, group)
-	switch status := statusOf(err); {
+	switch {
 	case err == nil:
 		return fmt.Sprintf("%d members of group %s", len(members), group), nil
-	case status == http.StatusForbidden:
+	case isForbidden(err):
 		return "", finding.Failed("a token with "+groupMemberReadAll.name+" lists the members of group "+group, short(err.Error()), "consent was withdrawn meanwhile, or the group hides its members", consentAdvice).Because(err)
 	}
 	return "not tried: " + words(err), nil

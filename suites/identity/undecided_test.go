@@ -154,3 +154,25 @@ func TestTenantTroubles(t *testing.T) {
 	c.answer, d.discovered = at("/openid-configuration", refusal(400, "invalid_request", "AADSTS900023: Specified tenant identifier is neither.")), once[*discovery]{}
 	expect(t, "4.1.3", proveTenant(t.Context(), d, a), outcome{failed: map[string]string{"4.1.3": "AADSTS900023"}})
 }
+
+// What answers in the place of Microsoft Graph does not know its groups, and its refusal is
+// not mended with a permission.
+func TestGraphInItsPlace(t *testing.T) {
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusProxyAuthRequired, http.StatusBadGateway} {
+		c, d, a := newCloud(t)
+		c.answer = func(w http.ResponseWriter, r *http.Request) bool {
+			if strings.HasPrefix(r.URL.Path, "/v1.0/") {
+				w.WriteHeader(status)
+				w.Write([]byte("<html>blocked</html>"))
+				return true
+			}
+			return false
+		}
+		for _, item := range items {
+			f := finding.As(item.prove(t.Context(), d, a))
+			if f != nil && (!f.Undecided || strings.Contains(f.Do, "grant") || !strings.Contains(f.Why, "proxy")) {
+				t.Errorf("%d, %s:\n%v", status, item.id, f)
+			}
+		}
+	}
+}
