@@ -282,12 +282,15 @@ func listed(permissions []string) string {
 // judgeListing says whether the application really reads who is in a group with the
 // permission that its token holds.
 func (d *directory) judgeListing(ctx context.Context, group string) (string, error) {
+	expected := "a token with " + groupMemberReadAll.name + " lists the members of group " + group
 	members, err := d.membersOf(ctx, group)
 	switch {
 	case err == nil:
 		return fmt.Sprintf("%d members of group %s", len(members), group), nil
-	case isForbidden(err):
-		return "", finding.Failed("a token with "+groupMemberReadAll.name+" lists the members of group "+group, short(err.Error()), "consent was withdrawn meanwhile, or the group hides its members", consentAdvice).Because(err)
+	case isForbidden(err) && asGraph(err).code == "Authorization_RequestDenied":
+		return "", finding.Failed(expected, short(err.Error()), "consent was withdrawn meanwhile, or the group hides its members", consentAdvice).Because(err)
+	case isMissing(err):
+		return "", finding.NotDecided(expected, "no group has this ID", "", "see item 4.2.1.1").Because(err)
 	}
-	return "not tried: " + words(err), nil
+	return "", d.unread(err, expected, toReadGroups)
 }

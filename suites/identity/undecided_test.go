@@ -176,3 +176,22 @@ func TestGraphInItsPlace(t *testing.T) {
 		}
 	}
 }
+
+// Listing a group's members fails consent only where Microsoft Graph denies it for want of it.
+func TestListing(t *testing.T) {
+	for status, code := range map[int]string{500: "InternalServerError", 404: "Request_ResourceNotFound", 403: "", 400: "BadRequest"} {
+		c, d, a := newCloud(t)
+		c.answer = at("/members", func(w http.ResponseWriter, _ *http.Request) { refuseGraph(w, status, code, "no") })
+		expect(t, "4.1.8", proveConsent(t.Context(), d, a.Permissions, usersID), outcome{undecided: []string{"4.1.8"}})
+	}
+	c, d, a := newCloud(t)
+	c.answer = at("/members", func(w http.ResponseWriter, _ *http.Request) {
+		refuseGraph(w, 403, "Authorization_RequestDenied", "Insufficient privileges.")
+	})
+	expect(t, "4.1.8", proveConsent(t.Context(), d, a.Permissions, usersID), outcome{failed: map[string]string{"4.1.8": "Insufficient privileges"}})
+	c, d, a = newCloud(t)
+	delete(c.groups, usersID)
+	if f := finding.As(proveConsent(t.Context(), d, a.Permissions, usersID)); f == nil || f.Do != "see item 4.2.1.1" {
+		t.Errorf("the group is gone: %v", f)
+	}
+}
