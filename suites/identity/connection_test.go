@@ -300,6 +300,9 @@ func TestAuthorizations(t *testing.T) {
 		"unavailable":      {ask(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }), "see item 4.1.3", "see item 4.1.3", false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if f := finding.As(judgeAccepted(test.answer, redirectURI)); f != nil && f.Undecided == (name == "no redirect URIs at all") {
+				t.Errorf("undecided %t: %v", f.Undecided, f)
+			}
 			if err := judgeAccepted(test.answer, redirectURI); (err == nil) != (test.accepted == "") || !strings.Contains(textOf(err), test.accepted) {
 				t.Errorf("accepted: want %q, got %v", test.accepted, err)
 			}

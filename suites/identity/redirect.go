@@ -155,7 +155,9 @@ func judgeAccepted(answer authorization, redirectURI string) error {
 	case refusal != nil && remedies[refusal.code].item != "" && remedies[refusal.code].item != "4.1.6":
 		return dependent(refusal, expected, loginKey, remedies[refusal.code].item)
 	case refusal != nil && refusal.code != 0:
-		return refusal.finding(expected)
+		f := refusal.finding(expected)
+		f.Undecided = remedies[refusal.code].item != "4.1.6" // it may be about something else than the redirect URI
+		return f
 	case refusal != nil:
 		return dependent(refusal, expected, loginKey, "4.1.3")
 	case answer.location != nil && !answer.goesTo(redirectURI):
