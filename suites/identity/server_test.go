@@ -52,7 +52,8 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 // cloud is Entra ID and Microsoft Graph with one tenant, as the checks see them. Tests change
 // it before they ask.
 type cloud struct {
-	url string
+	counting sync.Mutex
+	url      string
 	// answer answers a request itself and returns true, or leaves it to the cloud.
 	answer func(w http.ResponseWriter, r *http.Request) bool
 	// claims changes a token before it is signed.
@@ -140,7 +141,9 @@ func dateIn(d time.Duration) answers.Date {
 }
 
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.counting.Lock() // a request that was given up may come late
 	c.asked[r.URL.Path]++
+	c.counting.Unlock()
 	if c.answer != nil && c.answer(w, r) {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,7 +109,11 @@ func TestKeysOfAnotherKind(t *testing.T) {
 // The time of one item is not that of the next: what it cut off is not kept.
 func TestTimeUp(t *testing.T) {
 	c, d, a := newCloud(t)
+	var answers atomic.Bool
 	c.answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		if answers.Load() {
+			return false
+		}
 		_ = r.ParseForm() // the end of a request shows once it is read
 		<-r.Context().Done()
 		return true
@@ -119,7 +124,7 @@ func TestTimeUp(t *testing.T) {
 		_ = item.prove(ctx, d, a)
 	}
 	(&entrance{directory: d}).confess(ctx)
-	c.answer = nil
+	answers.Store(true)
 	for _, item := range items {
 		if err := item.prove(t.Context(), d, a); err != nil {
 			t.Errorf("%s: %v", item.id, err)
