@@ -150,7 +150,11 @@ func (b bare) prove(ctx context.Context, policies []*networkingv1.NetworkPolicy,
 			return fmt.Errorf("policy %s changed nothing: %w", made.Name, err)
 		}
 		if !opens {
-			time.Sleep(heldClosed)
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(heldClosed):
+			}
 		}
 	}
 	return nil
