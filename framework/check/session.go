@@ -76,9 +76,6 @@ func Cluster() Target {
 	return target
 }
 
-// Namespace returns the namespace that the run works in.
-func Namespace() string { return session.config.Namespace }
-
 // ReadOnly tells whether the run may create nothing. Server-side dry runs are allowed.
 func ReadOnly() bool { return session.config.ReadOnly }
 

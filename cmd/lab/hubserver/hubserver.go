@@ -141,18 +141,7 @@ func ShowsAt(ctx context.Context, dir state.Dir, address string) error {
 	return nil
 }
 
-// Replace puts another certificate and key in the place of those that are served, and returns
-// when they are.
-func Replace(ctx context.Context, supervisor process.Supervisor, pair pki.Pair) error {
-	if err := pair.Write(supervisor.Dir.PKI(pki.HubServer)); err != nil {
-		return err
-	}
-	return Reload(ctx, supervisor)
-}
-
-// Served returns the certificate and key that are served.
-func Served(supervisor process.Supervisor) (pki.Pair, error) { return read(supervisor.Dir) }
-
+// read returns the certificate and key that are served.
 func read(dir state.Dir) (pki.Pair, error) {
 	path := dir.PKI(pki.HubServer)
 	certificate, err := os.ReadFile(path + ".crt")
